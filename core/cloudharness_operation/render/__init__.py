@@ -1,0 +1,241 @@
+"""From an operation to the Argo Workflow that carries it out.
+
+`needs` says what has to be asked of the cluster first, `workflow` makes the Workflow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from cloudharness_operation.event import Destination
+from cloudharness_operation.model import Operation, OperationSpec
+from cloudharness_operation.names import (
+    ANNOTATION_EXIT_EVENT,
+    ANNOTATION_RUN_ID,
+    API_VERSION,
+    FINALIZER,
+    FIRST_RUN,
+    KIND,
+    LABEL_GROUP,
+    LABEL_MANAGED_BY,
+    LABEL_OPERATION,
+    LABEL_RUN,
+    LABEL_UID,
+    MANAGER,
+    WORKFLOW_API_VERSION,
+    WORKFLOW_KIND,
+    child_name,
+)
+from cloudharness_operation.render import engine, passing, volumes
+from cloudharness_operation.render.containers import Images, plain
+from cloudharness_operation.render.facts import NONE, Facts, Needs
+from cloudharness_operation.render.placement import USES_VOLUME
+from cloudharness_operation.render.templates import steps, templates, workflow_settings
+from cloudharness_operation.runs import ConcurrencyPolicy
+from cloudharness_operation.volumes import Mode
+
+Manifest = dict[str, Any]
+
+ENTRYPOINT: Final = "Operation"
+"""Capital on purpose: a task's name has none, so no task can take this template's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the operator's settings give to operations that leave it out."""
+
+    task_image: str
+    """Image of `python`, `bash` and `command` tasks. It must have `python3` and `bash`."""
+    service_account: str = ""
+    """Service account of the tasks' pods. Empty: the namespace's own `default`."""
+    topic: str = ""
+    """Kafka topic that hears every operation's exit besides its own. Empty: none."""
+    has_broker: bool = True
+    """Whether there is a Kafka to publish to."""
+    image_pull_policy: str = ""
+    """When images are pulled. Empty: as in a pod, by the image's tag."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets to pull images with."""
+    catalogue: str = ""
+    """Name of a ConfigMap in the namespace with an image for each name. Empty: none."""
+    argo: str = ""
+    """Release of the installed Argo, one of `engine.ENGINES`. Empty: any of them."""
+    pending_deadline: int = 600
+    """Seconds that a task's pod may wait to start. 0: for ever."""
+    topics: tuple[str, ...] = ()
+    """Patterns of the topics that operations may name. Empty: any."""
+
+
+def unmet(operation: Operation, defaults: Defaults) -> str | None:
+    """Return what the operation asks for that this operator cannot do, or None."""
+    if operation.spec.on_exit and operation.spec.on_exit.notify and not defaults.has_broker:
+        return (
+            "spec.onExit.notify: this operator knows no Kafka broker: "
+            "set kafka.bootstrapServers in its Helm chart, or remove the field"
+        )
+    if (topic := _topic(operation)) and not _is_allowed(topic, defaults):
+        return (
+            f"spec.onExit.notify.topic: {topic!r} is not one of the topics that this operator "
+            f"allows: use one like {', '.join(defaults.topics)}, or add it to "
+            "kafka.allowedTopics in the operator's Helm chart"
+        )
+    return next(_unknown(operation, defaults.argo), None)
+
+
+def _unknown(operation: Operation, argo: str) -> Iterator[str]:
+    """Yield what in the tasks' patches the installed Argo does not understand."""
+    for index, task in enumerate(operation.spec.tasks):
+        if problem := engine.template_misfit(task.template_patch or {}, argo):
+            yield (
+                f"spec.tasks[{index}].templatePatch.{problem}: change it, or, if the Argo that is "
+                "installed understands it, set argo.version in the operator's Helm chart"
+            )
+
+
+def destination(operation: Operation, defaults: Defaults) -> Destination | None:
+    """Return where the operation's exit is told, or None where nobody asked."""
+    notify = operation.spec.on_exit and operation.spec.on_exit.notify
+    own = _topic(operation)
+    # One that is ended before it begins has not been asked whether its topic is allowed.
+    wanted = (own if own and _is_allowed(own, defaults) else "", defaults.topic)
+    topics = tuple(dict.fromkeys(topic for topic in wanted if topic))
+    if not topics:
+        return None
+    meta = operation.metadata
+    return Destination(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        run=str(operation.run),
+        run_id=operation.spec.run_id,
+        topics=topics,
+        payload=notify.payload if notify else "",
+    )
+
+
+def _topic(operation: Operation) -> str:
+    notify = operation.spec.on_exit and operation.spec.on_exit.notify
+    return notify.topic if notify else ""
+
+
+def _is_allowed(topic: str, defaults: Defaults) -> bool:
+    patterns = defaults.topics
+    return not patterns or any(fnmatchcase(topic, pattern) for pattern in patterns)
+
+
+def needs(operation: Operation, defaults: Defaults) -> Needs:
+    """Return what has to be asked of the cluster before the Workflow can be made."""
+    spec = operation.spec
+    shared = volumes.all_wishes(spec)
+    claims = tuple(dict.fromkeys(wish.claim for wish in shared if wish.claim))
+    bound = [wish for wish in shared if wish.mode is not Mode.RWX]
+    required = [context for context in spec.pod_contexts if context.required]
+    # The scheduler itself follows a bond that is the only one.
+    several = len(required) + len(bound) > 1
+    selectors = [USES_VOLUME] if claims and any(wish.claim for wish in bound) else []
+    if several:
+        selectors += [f"{context.key}={context.value}" for context in required]
+    named = any(task.custom and _may_be_listed(task.custom.image) for task in spec.tasks)
+    images = bool(defaults.catalogue) and named
+    return Needs(claims, tuple(selectors), images, _exclusive(operation))
+
+
+def _exclusive(operation: Operation) -> str:
+    """Return which pods must have ended before any of this run starts."""
+    if group := _exclusive_group(operation.spec):
+        return f"{LABEL_GROUP}={group}"
+    # What a run leaves behind when it is ended may take a while to stop.
+    return f"{LABEL_OPERATION}={operation.metadata.name}" if operation.run > FIRST_RUN else ""
+
+
+def _exclusive_group(spec: OperationSpec) -> str | None:
+    """Return the group beside whose operations one does not run, or None."""
+    alone = spec.concurrency_policy in (ConcurrencyPolicy.FORBID, ConcurrencyPolicy.REPLACE)
+    return spec.concurrency_group if alone else None
+
+
+def _may_be_listed(image: str) -> bool:
+    """Whether an image's name can be one of the catalogue's: such a name has no path or tag."""
+    return not set("/:@") & set(image)
+
+
+def workflow(operation: Operation, defaults: Defaults, facts: Facts = NONE) -> Manifest:
+    """Return the child Workflow of an operation, as it is to be created."""
+    metadata = _metadata(operation, defaults)
+    return {
+        "apiVersion": WORKFLOW_API_VERSION,
+        "kind": WORKFLOW_KIND,
+        "metadata": metadata,
+        "spec": _spec(operation, defaults, metadata["name"], facts),
+    }
+
+
+def _metadata(operation: Operation, defaults: Defaults) -> Manifest:
+    # The operation's own labels and annotations stay off the child: a tool that tracks what
+    # it made by them, such as Argo CD, would take the child for its own and prune it.
+    meta = operation.metadata
+    metadata: Manifest = {
+        "name": child_name(meta.name, meta.uid, operation.run),
+        "namespace": meta.namespace,
+        "labels": {
+            LABEL_OPERATION: meta.name,
+            LABEL_UID: meta.uid,
+            LABEL_RUN: str(operation.run),
+            LABEL_MANAGED_BY: MANAGER,
+        },
+        "annotations": {ANNOTATION_RUN_ID: operation.spec.run_id},
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": meta.name,
+                "uid": meta.uid,
+                "controller": True,
+                # True would need a right on the operation's finalizers, and would let
+                # the child hold up a foreground deletion of the user's object.
+                "blockOwnerDeletion": False,
+            }
+        ],
+    }
+    if to := destination(operation, defaults):
+        metadata["annotations"][ANNOTATION_EXIT_EVENT] = to.to_annotation()
+        metadata["finalizers"] = [FINALIZER]
+    return metadata
+
+
+def _spec(operation: Operation, defaults: Defaults, child: str, facts: Facts) -> Manifest:
+    spec = operation.spec
+    wanted = [volumes.volume(wish, facts) for wish in volumes.all_wishes(spec)]
+    images = Images(defaults.task_image, defaults.image_pull_policy, facts.images)
+    labels = {LABEL_OPERATION: operation.metadata.name}
+    if spec.concurrency_group:
+        labels[LABEL_GROUP] = spec.concurrency_group
+    manifest: Manifest = {
+        "entrypoint": ENTRYPOINT,
+        "podMetadata": {"labels": labels},
+        **workflow_settings(spec),
+        **volumes.workflow_volumes(wanted),
+        "templates": [
+            {"name": ENTRYPOINT, "steps": steps(spec), **passing.printed(spec)},
+            *templates(operation, child, images, facts),
+        ],
+    }
+    if "serviceAccountName" not in manifest and defaults.service_account:
+        manifest["serviceAccountName"] = defaults.service_account
+    if group := _exclusive_group(spec):
+        # The operator decides whose turn it is; that no two ever run, Argo sees to it, which is
+        # one process however many operators there are.
+        manifest["synchronization"] = {"mutexes": [{"name": f"cloudharness-{group}"}]}
+    if spec.parallelism:
+        manifest["parallelism"] = spec.parallelism
+    if spec.active_deadline_seconds:
+        manifest["activeDeadlineSeconds"] = spec.active_deadline_seconds
+    if spec.security_context:
+        manifest["securityContext"] = plain(spec.security_context)
+    names = (*(secret.name for secret in spec.image_pull_secrets), *defaults.image_pull_secrets)
+    if names:
+        manifest["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys(names)]
+    return manifest

@@ -1,0 +1,145 @@
+"""The templates of a Workflow: one for each task, and one that arranges them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from cloudharness_operation.model import Operation, OperationSpec, OperationType
+from cloudharness_operation.render import containers, passing, volumes
+from cloudharness_operation.render.containers import Images, plain
+from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render.patch import merged
+from cloudharness_operation.render.placement import (
+    Bond,
+    Placement,
+    companies,
+    context_bond,
+    place,
+    volume_bond,
+)
+from cloudharness_operation.render.volumes import Volume
+from cloudharness_operation.tasks import Retry, Task
+
+Manifest = dict[str, Any]
+
+
+def steps(spec: OperationSpec) -> list[list[Manifest]]:
+    """Return the tasks as Argo's steps: lists run one after the other, what is in one at once."""
+    match spec.type:
+        case OperationType.SINGLE_TASK | OperationType.PIPELINE:
+            groups = [[task] for task in spec.tasks]
+        case OperationType.PARALLEL:
+            groups = [list(spec.tasks)]
+        case OperationType.SIMPLE_DAG:
+            ordered = sorted(spec.tasks, key=_group)
+            groups = [list(group) for _, group in groupby(ordered, key=_group)]
+    return [[_step(task) for task in group] for group in groups]
+
+
+def _step(task: Task) -> Manifest:
+    return {"name": task.name, "template": task.name, **passing.arguments(task)}
+
+
+def _group(task: Task) -> int:
+    return task.group or 0
+
+
+def templates(operation: Operation, child: str, images: Images, facts: Facts) -> list[Manifest]:
+    """Return the template of each task."""
+    spec, namespace = operation.spec, operation.metadata.namespace
+    mounted = {
+        task.name: [volumes.volume(wish, facts) for wish in volumes.wishes(spec, task)]
+        for task in spec.tasks
+    }
+    contexts = [context_bond(context) for context in spec.pod_contexts]
+    bonds = {name: [*_bonds(own, child, namespace), *contexts] for name, own in mounted.items()}
+    company = companies(bonds)
+    return [
+        template(
+            task,
+            images,
+            mounted[task.name],
+            place(bonds[task.name], company.get(task.name), facts.pods),
+            containers.told(child, mounted[task.name]) | passing.told(task),
+        )
+        for task in spec.tasks
+    ]
+
+
+def _bonds(mounted: list[Volume], child: str, namespace: str) -> list[Bond]:
+    found = (volume_bond(volume, child, namespace) for volume in mounted)
+    return list(dict.fromkeys(bond for bond in found if bond))
+
+
+def template(
+    task: Task,
+    images: Images,
+    mounted: list[Volume],
+    placement: Placement,
+    told: Mapping[str, str],
+) -> Manifest:
+    """Return the template of a task; `told` are the variables that it gets from us."""
+    made: Manifest = {"name": task.name, **containers.body(task, images)}
+    _add(made, "inputs", passing.inputs(task))
+    _add(made, "outputs", passing.files(task))
+    container = made["script" if "script" in made else "container"]
+    container |= containers.environment(task, told)
+    if task.resources:
+        container["resources"] = plain(task.resources)
+    if task.security_context:
+        container["securityContext"] = plain(task.security_context)
+    if mounted:
+        own = container.get("volumeMounts", [])
+        container["volumeMounts"] = [*own, *volumes.mounts(mounted)]
+    made |= pod_settings(task)
+    if task.retry:
+        made["retryStrategy"] = _retry_strategy(task.retry)
+    if placement.labels:
+        made["metadata"] = {"labels": placement.labels}
+    if placement.affinity:
+        made["affinity"] = placement.affinity
+    return {**merged(made, task.template_patch or {}), "name": task.name}
+
+
+def _add(made: Manifest, direction: str, parameters: list[Manifest]) -> None:
+    if parameters:
+        there = made.setdefault(direction, {})
+        there["parameters"] = [*there.get("parameters", ()), *parameters]
+
+
+def _retry_strategy(retry: Retry) -> Manifest:
+    # Argo's own type takes a number or a text here, and writes a text.
+    strategy: Manifest = {"limit": str(retry.limit)}
+    if retry.policy:
+        strategy["retryPolicy"] = retry.policy
+    if backoff := retry.backoff:
+        strategy["backoff"] = plain(backoff)
+        if backoff.factor is not None:
+            strategy["backoff"]["factor"] = str(backoff.factor)
+    return strategy
+
+
+def pod_settings(settings: OperationSpec | Task) -> Manifest:
+    """Return where and as whom pods run, as a template says it."""
+    parts: Manifest = {}
+    if settings.node_selector:
+        parts["nodeSelector"] = dict(settings.node_selector)
+    if settings.tolerations:
+        parts["tolerations"] = [plain(toleration) for toleration in settings.tolerations]
+    if settings.priority_class_name:
+        # The one name in which Argo's two types differ.
+        name = "priorityClassName" if isinstance(settings, Task) else "podPriorityClassName"
+        parts[name] = settings.priority_class_name
+    if settings.service_account_name:
+        parts["serviceAccountName"] = settings.service_account_name
+    return parts
+
+
+def workflow_settings(spec: OperationSpec) -> Manifest:
+    """Return the same for all pods, as a Workflow says it: one of the fields has another name."""
+    parts = pod_settings(spec)
+    if name := parts.pop("priorityClassName", None):
+        parts["podPriorityClassName"] = name
+    return parts

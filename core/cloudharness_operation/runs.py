@@ -1,0 +1,80 @@
+"""Running again, and running beside others."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from cloudharness_operation.resource import Rule, form
+
+FIRST_RUN_ID: Final = "1"
+"""The runId of an operation that names none."""
+
+RunId = Annotated[
+    str,
+    form(
+        r"^[A-Za-z0-9]([-._:+A-Za-z0-9]*[A-Za-z0-9])?$",
+        128,
+        "write a tag, a hash, a version or a time: letters, digits, '-', '.', '_', ':' and '+', "
+        "with a letter or a digit at both ends, at most 128 characters",
+    ),
+]
+
+ConcurrencyGroup = Annotated[
+    str,
+    form(
+        r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$",
+        63,
+        "write a label's value: letters, digits, '-', '_' and '.', with a letter or a digit "
+        "at both ends",
+    ),
+]
+
+
+class ConcurrencyPolicy(StrEnum):
+    """What an operation does about others that run: CronJob's own words."""
+
+    ALLOW = "Allow"
+    FORBID = "Forbid"
+    REPLACE = "Replace"
+
+
+_SAME_RUN: Final = "self.runId == oldSelf.runId"
+
+RULES: Final[tuple[Rule, ...]] = (
+    (
+        "!has(self.concurrencyGroup) || has(self.concurrencyPolicy)",
+        "concurrencyGroup needs a concurrencyPolicy: write Forbid to wait for the others of the "
+        "group, Replace to end them, or Allow to run beside them",
+        "concurrencyPolicy",
+    ),
+    (
+        "!has(self.concurrencyPolicy) || self.concurrencyPolicy != 'Forbid' || "
+        "has(self.concurrencyGroup)",
+        "concurrencyPolicy Forbid needs a concurrencyGroup: name the group whose operations "
+        "exclude each other",
+        "concurrencyGroup",
+    ),
+    (
+        f"{_SAME_RUN} || !has(self.cancel)",
+        "cancel must be removed where runId changes, or the new run would be cancelled too",
+        "cancel",
+    ),
+    (
+        f"{_SAME_RUN} ? (!has(oldSelf.cancel) || (has(self.cancel) && "
+        "(self.cancel == oldSelf.cancel || self.cancel == 'Terminate'))) : true",
+        "cancel cannot be taken back, and Stop may only become Terminate: to run it again, change "
+        "runId and remove cancel",
+        "cancel",
+    ),
+)
+
+
+def fixed(name: str) -> Rule:
+    """Return the rule that a field stays as it is for a whole run."""
+    return (
+        f"{_SAME_RUN} ? (has(self.{name}) == has(oldSelf.{name}) && "
+        f"(!has(self.{name}) || self.{name} == oldSelf.{name})) : true",
+        f"{name} cannot change within a run: change runId too, to run again",
+        name,
+    )

@@ -1,0 +1,189 @@
+"""Volumes that tasks share, and contexts that put pods on one node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import ConfigDict, Field
+
+from cloudharness_operation.errors import InvalidOperation
+from cloudharness_operation.resource import (
+    LabelValue,
+    QualifiedName,
+    Resource,
+    Size,
+    Subdomain,
+    cel,
+    form,
+    keyed_by,
+    rules,
+)
+
+DEFAULT_SIZE: Final = "10Gi"
+MAX_VOLUMES: Final = 10
+"""Of the operation, and of each task. `ACROSS` compares them all, and may cost a million."""
+PATH_PATTERN: Final = r"^(/[^/:,\s]+)+$"
+RESERVED_PATHS: Final = (
+    *("/argo", "/var/run/argo", "/var/run/secrets", "/proc", "/sys", "/dev", "/etc"),
+    "/cloudharness",
+)
+_RESERVED: Final = f"^({'|'.join(RESERVED_PATHS)})(/|$)"
+
+MountPath = Annotated[
+    str,
+    form(
+        PATH_PATTERN,
+        256,
+        "write an absolute path, such as /mnt/data, with no '/' at its end and no space, ':' "
+        "or ','",
+        (
+            "!self.matches('/[.][.]?(/|$)')",
+            "mountPath must not have a part that is '.' or '..': write the path without",
+        ),
+        (
+            f"!self.matches({cel(_RESERVED)})",
+            f"mountPath is taken: choose one outside of {', '.join(RESERVED_PATHS)}",
+        ),
+    ),
+]
+
+
+class Mode(StrEnum):
+    """How a volume is mounted, and by whom at the same time."""
+
+    RW = "rw"
+    RO = "ro"
+    RWX = "rwx"
+
+
+class SharedVolume(Resource):
+    """A volume that is mounted into tasks: an existing claim, or a new one for the run."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.accessMode) || !has(self.mode) || self.mode != 'rwx' "
+                "|| self.accessMode == 'ReadWriteMany'",
+                "mode rwx needs accessMode ReadWriteMany: set it, or leave it out",
+                "accessMode",
+            ),
+        )
+    )
+
+    mount_path: MountPath
+    """Where tasks find it: an absolute path, with no '/' at its end. A task's own volume takes the
+    place of the operation's at the same path."""
+    claim: Subdomain | None = None
+    """Name of a PersistentVolumeClaim of the namespace. If there is none of that name, or none is
+    given, a new one is made for the run, and deleted when the run has ended."""
+    mode: Mode = Mode.RW
+    """rw: all tasks that write to it run on one node. ro: mounted read-only, on any node. rwx: the
+    storage can be written from many nodes at once, so tasks run on any. Left out: rw."""
+    size: Size = DEFAULT_SIZE
+    """Size of a new claim. Left out: 10Gi."""
+    storage_class_name: Subdomain | None = None
+    """Storage class of a new claim. Left out: the cluster's default."""
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"] | None = None
+    """Access mode of a new claim. Left out: ReadWriteOnce, or ReadWriteMany with mode rwx."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `[CLAIM:]PATH[:MODE]`, as CloudHarness writes it.
+
+        Raises:
+            InvalidOperation: the text has another form; the message says which.
+
+        """
+        found = re.fullmatch(r"(?:([^:/]+):)?(/[^:]*[^:/])/?(?::(rw|ro|rwx))?", text)
+        if not found:
+            raise InvalidOperation(
+                f"shared volume {text!r}: write [CLAIM:]PATH[:MODE], with an absolute path, "
+                "and MODE one of rw, ro and rwx"
+            )
+        claim, path, mode = found.groups()
+        return cls(claim=claim, mount_path=path, mode=Mode(mode or Mode.RW))
+
+
+class PodContext(Resource):
+    """A label that pods share in order to run on one node, also with other operations' pods."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!self.key.matches('^usesvolume$|(^|[.])"
+                "(cloudharness[.]io|argoproj[.]io|kubernetes[.]io|k8s[.]io)/')",
+                "key is taken: usesvolume and keys of cloudharness.io, argoproj.io, kubernetes.io "
+                "and k8s.io have a meaning of their own, so choose another",
+                "key",
+            )
+        )
+    )
+
+    key: QualifiedName
+    """Key of the label, such as `example.org/dataset`."""
+    value: LabelValue
+    """Value of the label."""
+    required: bool = False
+    """Rather wait than run on another node. Left out or false: the node is preferred."""
+
+
+def _differs(one: str, other: str) -> str:
+    """Return the CEL expression by which two mounts want different things of one volume."""
+    optional = " || ".join(
+        f"has({one}.{field}) != has({other}.{field}) "
+        f"|| (has({one}.{field}) && {one}.{field} != {other}.{field})"
+        for field in ("storageClassName", "accessMode")
+    )
+    modes = " || ".join(
+        f"({a}.mode == 'rw' && {b}.mode == 'rwx')" for a, b in ((one, other), (other, one))
+    )
+    return f"{one}.size != {other}.size || {modes} || {optional}"
+
+
+ALIKE: Final = (
+    "one volume is wanted in two ways: give the same size, storageClassName and accessMode "
+    "wherever a claim is named, and not both of rw and rwx"
+)
+_SAME_CLAIM: Final = "has({0}.claim) && has({1}.claim) && {0}.claim == {1}.claim"
+_WITHIN: Final = (
+    f"self.all(v, self.all(w, !({_SAME_CLAIM.format('v', 'w')}) || !({_differs('v', 'w')})))"
+)
+ACROSS: Final = (
+    "!has(self.sharedVolumes) || self.tasks.all(t, !has(t.sharedVolumes) || "
+    "t.sharedVolumes.all(v, self.sharedVolumes.all(w, "
+    f"!({_SAME_CLAIM.format('v', 'w')}) || !({_differs('v', 'w')}))))"
+)
+"""For the spec: what its tasks mount is as it says itself."""
+
+Sharing = Annotated[
+    tuple[SharedVolume, ...],
+    Field(
+        max_length=MAX_VOLUMES,
+        json_schema_extra={**keyed_by("mountPath"), **rules((_WITHIN, ALIKE))},
+    ),
+]
+
+
+def conflict(wishes: Iterable[SharedVolume]) -> str | None:
+    """Return which volume is wanted in two ways, or None.
+
+    Where no claim is named, the same path in two tasks is the same volume.
+    """
+    known: dict[str, SharedVolume] = {}
+    for wish in wishes:
+        name = wish.claim or wish.mount_path
+        if _opposed(known.setdefault(name, wish), wish):
+            return name
+        if wish.mode is not Mode.RO:
+            known[name] = wish
+    return None
+
+
+def _opposed(one: SharedVolume, other: SharedVolume) -> bool:
+    def asked(wish: SharedVolume) -> tuple[str | None, ...]:
+        return wish.size, wish.storage_class_name, wish.access_mode
+
+    return asked(one) != asked(other) or {one.mode, other.mode} == {Mode.RW, Mode.RWX}
