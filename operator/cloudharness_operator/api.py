@@ -1,0 +1,220 @@
+"""The API server by HTTP: requests, lists and watches.
+
+aiohttp and orjson cost a tenth of what any client library does, and a session shared with
+kopf needs no second set of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from cloudharness_operator.errors import ApiError
+
+Manifest = dict[str, Any]
+
+TOKEN_LIFE: Final = 60.0
+"""Seconds after which the token is read again: the kubelet renews it well before its end."""
+
+REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=5)
+SILENCE: Final = 70.0
+"""Seconds without a word after which a watch counts as dead. Bookmarks come every minute."""
+
+PAGE: Final = 500
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list request gave, from all its pages."""
+
+    items: list[Manifest]
+    version: str
+
+
+class Token:
+    """The service account's token, read again before it can have expired."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        """Read nothing yet."""
+        self._path = path
+        self._clock = clock
+        self._text = ""
+        self._read = -TOKEN_LIFE
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Put the token into a request: an aiohttp middleware."""
+        if self._clock() - self._read >= TOKEN_LIFE:
+            # A file in memory of a few hundred bytes: no thread is worth it.
+            self._text = self._path.read_text().strip()
+            self._read = self._clock()
+        request.headers["Authorization"] = f"Bearer {self._text}"
+        return await handler(request)
+
+
+def session(
+    account: Path,
+    clock: Callable[[], float],
+    *more: aiohttp.ClientMiddlewareType,
+    traces: Sequence[aiohttp.TraceConfig] = (),
+) -> aiohttp.ClientSession:
+    """Return a session that is a service account, by the files mounted into its pod."""
+    trust = ssl.create_default_context(cafile=str(account / "ca.crt"))
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=trust),
+        headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+        middlewares=(Token(account / "token", clock), *more),
+        timeout=REQUEST_TIMEOUT,
+        trace_configs=list(traces),
+    )
+
+
+class Api:
+    """The API server's answers as plain objects."""
+
+    def __init__(self, server: str, http: aiohttp.ClientSession) -> None:
+        """Take the server's URL, without a slash at its end."""
+        self._server = server
+        self._http = http
+
+    async def get(self, path: str) -> Manifest:
+        """Read an object."""
+        return await self._request("GET", path)
+
+    async def text(self, path: str, query: dict[str, str]) -> str:
+        """Read what is no object, such as a log. What is no UTF-8 in it is replaced."""
+        with _network():
+            async with self._http.get(self._server + path, params=query) as reply:
+                await _check(reply)
+                return (await reply.read()).decode(errors="replace")
+
+    async def post(
+        self, path: str, body: Manifest, query: dict[str, str] | None = None
+    ) -> Manifest:
+        """Create an object."""
+        return await self._request("POST", path, body, query=query)
+
+    async def put(self, path: str, body: Manifest) -> Manifest:
+        """Replace an object, unless it has changed since the version in the body."""
+        return await self._request("PUT", path, body)
+
+    async def patch(self, path: str, body: Manifest | list[Manifest], kind: str) -> Manifest:
+        """Change an object by a patch of the given content type."""
+        return await self._request("PATCH", path, body, kind)
+
+    async def delete(
+        self, path: str, body: Manifest, query: dict[str, str] | None = None
+    ) -> Manifest:
+        """Delete an object, or what a query selects of a collection, by `DeleteOptions`."""
+        return await self._request("DELETE", path, body, query=query)
+
+    async def list(self, path: str, selector: str = "", fields: str = "") -> Listing:
+        """Read all objects of a collection, page by page."""
+        items: list[Manifest] = []
+        query = {"limit": str(PAGE), "labelSelector": selector}
+        if fields:
+            query["fieldSelector"] = fields
+        while True:
+            page = await self._request("GET", path, query=query)
+            items += page["items"]
+            if not (token := page["metadata"].get("continue")):
+                return Listing(items, page["metadata"]["resourceVersion"])
+            query["continue"] = token
+
+    async def watch(
+        self, path: str, version: str, selector: str = "", seconds: int = 600
+    ) -> AsyncIterator[Manifest]:
+        """Follow a collection from a version on, for some time at most.
+
+        Raises:
+            ApiError: the server refused; code 410 means that the version is too old.
+            OSError, TimeoutError: the stream broke, or was silent for too long.
+
+        """
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "labelSelector": selector,
+            "timeoutSeconds": str(seconds),
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=SILENCE)
+        url = self._server + path
+        with _network():
+            async with self._http.get(url, params=query, timeout=timeout) as reply:
+                await _check(reply)
+                async for line in _lines(reply.content):
+                    event = _object(line, reply.status)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise ApiError.from_status(status.get("code", 500), status)
+                    yield event
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        kind: str = "application/json",
+        query: dict[str, str] | None = None,
+    ) -> Manifest:
+        data = None if body is None else orjson.dumps(body)
+        headers = None if body is None else {"Content-Type": kind}
+        url = self._server + path
+        with _network():
+            async with self._http.request(
+                method, url, params=query, data=data, headers=headers
+            ) as reply:
+                await _check(reply)
+                return _object(await reply.read(), reply.status)
+
+
+@contextmanager
+def _network() -> Iterator[None]:
+    """Make all of aiohttp's errors of a connection such errors to everybody."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        if isinstance(error, OSError):
+            raise
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
+
+
+async def _check(reply: aiohttp.ClientResponse) -> None:
+    if reply.status >= 400:
+        raise ApiError.from_status(reply.status, _object(await reply.read(), reply.status))
+
+
+def _object(text: bytes, code: int) -> Manifest:
+    """Read a JSON object. Anything else is not from an API server, but from a proxy before it."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    raise ApiError.from_status(code, {"message": text.decode(errors="replace")[:500]})
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Split a stream into lines of any length; aiohttp's own ends at 128 KiB."""
+    begun: list[bytes] = []
+    async for chunk in stream.iter_any():
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            yield b"".join((*begun, line))
+            begun.clear()
+        if rest:
+            begun.append(rest)
+    await asyncio.sleep(0)

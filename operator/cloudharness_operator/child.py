@@ -1,0 +1,170 @@
+"""What the operator keeps of a child Workflow: a small record instead of the whole object."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from cloudharness_operation.names import (
+    ANNOTATION_CUT,
+    ANNOTATION_EXIT_EVENT,
+    ANNOTATION_RUN_ID,
+    FINALIZER,
+    FIRST_RUN,
+    KIND,
+    LABEL_OPERATION,
+    LABEL_RUN,
+    LABEL_UID,
+)
+from cloudharness_operation.record import ClaimStatus, OutputStatus, TaskStatus
+from cloudharness_operation.render.volumes import made_name
+from cloudharness_operator import cut, nodes, outputs
+from cloudharness_operator.cut import Cut
+from cloudharness_operator.nodes import Wait
+
+Manifest = dict[str, Any]
+
+ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
+"""Argo's phases of a Workflow that nothing follows."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A reason for programs and a message for people."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A Workflow that carries out an operation, as last seen."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+    operation_uid: str
+    operation: str
+    """The name of its operation."""
+    run: int = FIRST_RUN
+    """The number of the run that it carries out."""
+    run_id: str | None = None
+    """The runId that it was made for."""
+    owner_uid: str = ""
+    created: datetime | None = None
+    phase: str = ""
+    message: str = ""
+    progress: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    deleted: datetime | None = None
+    """When its deletion was asked for."""
+    finalizers: tuple[str, ...] = ()
+    exit_event: str = ""
+    """The annotation with what its exit event needs."""
+    tasks: tuple[TaskStatus, ...] = ()
+    """Those that Argo has come to."""
+    outputs: tuple[OutputStatus, ...] = ()
+    """What those have left that have ended."""
+    claims: tuple[ClaimStatus, ...] = ()
+    """Those that it uses, without their paths."""
+    suspended: bool = False
+    """Whether its spec says so."""
+    shutdown: str = ""
+    """Stop or Terminate, where its spec says so."""
+    deadline: int | None = None
+    """Seconds after which Argo ends it."""
+    cut: Cut | None = None
+    """Why the operator has ended it."""
+    waits: tuple[Wait, ...] = ()
+    """Pods of it that wait to start."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether Argo is done with it."""
+        return self.phase in ENDED
+
+    @property
+    def waiting(self) -> Note | None:
+        """Why a pod of it cannot start, where that takes a person."""
+        one = None if self.has_ended else nodes.waiting(self.tasks)
+        return Note(one.reason or "", f"task {one.name}: {one.message}") if one else None
+
+    @property
+    def failure(self) -> str:
+        """Which task failed, and how."""
+        one = nodes.first_failed(self.tasks) if self.has_ended else None
+        return f"task {one.name}: {one.message}" if one else ""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether our finalizer keeps it."""
+        return FINALIZER in self.finalizers
+
+    @classmethod
+    def read(cls, manifest: Manifest) -> Child:
+        """Take what matters out of a Workflow."""
+        meta, status = manifest["metadata"], manifest.get("status") or {}
+        labels = meta.get("labels") or {}
+        owners, spec = meta.get("ownerReferences") or (), manifest.get("spec") or {}
+        annotations = meta.get("annotations") or {}
+        tasks, waits, left = _details(manifest)
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=int(meta["resourceVersion"]),
+            operation_uid=labels.get(LABEL_UID, ""),
+            operation=labels.get(LABEL_OPERATION, ""),
+            run=int(labels.get(LABEL_RUN, FIRST_RUN)),
+            run_id=annotations.get(ANNOTATION_RUN_ID),
+            owner_uid=next((o["uid"] for o in owners if o["kind"] == KIND), ""),
+            created=nodes.moment(meta.get("creationTimestamp")),
+            phase=status.get("phase") or "",
+            message=status.get("message") or "",
+            progress=status.get("progress") or "",
+            started=nodes.moment(status.get("startedAt")),
+            finished=nodes.moment(status.get("finishedAt")),
+            deleted=nodes.moment(meta.get("deletionTimestamp")),
+            finalizers=tuple(meta.get("finalizers") or ()),
+            exit_event=annotations.get(ANNOTATION_EXIT_EVENT, ""),
+            tasks=tasks,
+            outputs=left,
+            claims=_claims(meta["name"], spec),
+            suspended=bool(spec.get("suspend")),
+            shutdown=spec.get("shutdown") or "",
+            deadline=spec.get("activeDeadlineSeconds"),
+            cut=cut.from_annotation(annotations.get(ANNOTATION_CUT, "")),
+            waits=waits,
+        )
+
+
+def _details(
+    manifest: Manifest,
+) -> tuple[tuple[TaskStatus, ...], tuple[Wait, ...], tuple[OutputStatus, ...]]:
+    try:
+        found = nodes.by_task(manifest)
+        left = outputs.read(manifest["metadata"]["name"], found)
+        return nodes.tasks(manifest, found), nodes.waits(found), left
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Details must not cost the end of the run, which `status.phase` tells.
+        log.warning("nodes of Workflow %s: %r", manifest["metadata"]["name"], error)
+        return (), (), ()
+
+
+def _claims(name: str, spec: Manifest) -> tuple[ClaimStatus, ...]:
+    found = [
+        ClaimStatus(name=volume["persistentVolumeClaim"]["claimName"], ephemeral=False)
+        for volume in spec.get("volumes") or ()
+        if "persistentVolumeClaim" in volume
+    ]
+    made = [
+        ClaimStatus(name=made_name(name, template["metadata"]["name"]), ephemeral=True)
+        for template in spec.get("volumeClaimTemplates") or ()
+    ]
+    return (*found, *made)

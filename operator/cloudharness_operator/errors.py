@@ -1,0 +1,47 @@
+"""The exceptions that this room raises.
+
+Exception
+├── InvalidSettings   the environment is wrong; the message names the variable and the fix
+├── ApiError          the API server said no, or could not be reached
+└── NotLeading        this process may not write now, since another may lead
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import override
+
+
+class InvalidSettings(ValueError):
+    """The operator's environment does not hold what it must."""
+
+
+class NotLeading(Exception):
+    """A write that was not sent: another process may be the one that acts."""
+
+
+class ApiError(Exception):
+    """An answer of the API server other than success."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        """Keep the parts of the server's `metav1.Status`."""
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.code} {self.reason}: {self.message}"
+
+    @classmethod
+    def from_status(cls, code: int, status: dict[str, Any]) -> ApiError:
+        """Read a `metav1.Status`, or whatever a proxy put in its place."""
+        message = status.get("message") or "no message"
+        return cls(code, status.get("reason") or f"HTTP{code}", message)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same request can only get the same answer."""
+        return self.code in (400, 422)

@@ -1,0 +1,49 @@
+"""Children that no operation answers for any more: it is gone, or has gone on to another run.
+
+What their end needs to be told they hold themselves. One that our finalizer still holds has not
+been told: an operation that goes on takes it off first, or leaves it here.
+"""
+
+from __future__ import annotations
+
+from cloudharness_operation.event import Destination, ExitEvent, event_id
+from cloudharness_operator import control, ends, expiry
+from cloudharness_operator.child import Child
+from cloudharness_operator.plan import NOTHING, Plan, deliver, known
+from cloudharness_operator.seen import Seen
+
+
+def decide(seen: Seen) -> Plan:
+    """Return what is to be done about such a child."""
+    if (child := seen.child) is None:
+        return NOTHING
+    over = child.has_ended or child.deleted is not None
+    if seen.gone:
+        if child.is_held and not seen.certain:
+            return Plan(confirm=True)
+        # Its deletion will follow its owner's, and be seen.
+        return _told(seen, child) if child.is_held and over else NOTHING
+    if not over:
+        # A second operator may have made it after the first went on to the next run.
+        return NOTHING if child.shutdown else Plan(steer=(child, control.END))
+    return _told(seen, child) if child.is_held else _cleaned(seen, child)
+
+
+def _told(seen: Seen, child: Child) -> Plan:
+    """Tell the end of a child, then let it go."""
+    outcome = ends.of_child(child, seen.now) if child.has_ended else ends.cut_short(seen, child)
+    try:
+        to = Destination.from_annotation(child.exit_event)
+    except ValueError:
+        # Somebody took the annotation away; nothing is left to tell, and nobody to tell it to.
+        return Plan(release=child, forget=known(seen))
+    event = ExitEvent(to, outcome, child.name)
+    if event.id != event_id(seen.uid, child.run):
+        return Plan(release=child)  # Of another operation, whose delivery is not waited for here.
+    step = deliver(seen, event)
+    return step or Plan(release=child, forget=event.id)
+
+
+def _cleaned(seen: Seen, child: Child) -> Plan:
+    due = expiry.due(expiry.of_former(seen.keep), child, seen.server, swept=seen.swept)
+    return Plan(expire=due.child, sweep=due.stubborn, after=due.after)

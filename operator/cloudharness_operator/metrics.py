@@ -1,0 +1,70 @@
+"""Numbers about the operator itself, for Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+PREFIX = "cloudharness_operation"
+BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """All metrics of one operator."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.registry = CollectorRegistry()
+        self._duration = Histogram(
+            f"{PREFIX}_reconcile_duration_seconds",
+            "Time to handle one operation once.",
+            registry=self.registry,
+            buckets=BUCKETS,
+        )
+        self._errors = Counter(
+            f"{PREFIX}_reconcile_errors_total",
+            "Attempts to handle an operation that failed and are repeated.",
+            ["cause"],
+            registry=self.registry,
+        )
+
+        self._sent = Counter(
+            f"{PREFIX}_events_sent", "Exit events that Kafka has confirmed.", registry=self.registry
+        )
+        self._failed = Counter(
+            f"{PREFIX}_events_failed",
+            "Attempts to send an exit event that failed and are repeated.",
+            ["reason"],
+            registry=self.registry,
+        )
+
+    def event(self, failure: str | None) -> None:
+        """Count the end of an attempt to send an event: None, or why it failed."""
+        (self._failed.labels(failure) if failure else self._sent).inc()
+
+    def follow(self, name: str, what: str, value: Callable[[], float]) -> None:
+        """Show a number that is read when somebody asks for it."""
+        Gauge(f"{PREFIX}_{name}", what, registry=self.registry).set_function(value)
+
+    def timed(
+        self, handler: Callable[[str], Awaitable[float | None]]
+    ) -> Callable[[str], Awaitable[float | None]]:
+        """Return the handler with its time and its errors measured."""
+
+        async def measured(key: str) -> float | None:
+            begun = time.perf_counter()
+            try:
+                return await handler(key)
+            except Exception as error:
+                self._errors.labels(type(error).__name__).inc()
+                raise
+            finally:
+                self._duration.observe(time.perf_counter() - begun)
+
+        return measured
+
+    def text(self) -> bytes:
+        """Return all numbers in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,245 @@
+"""What Argo says of a Workflow's tasks: `status.nodes`, read into our own words.
+
+Argo keeps a node for each thing it steps through: the list of steps, each step, each attempt
+of a step that may be retried. Those of one task have its template's name, which is the task's.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cloudharness_operation.record import TaskPhase, TaskStatus
+from cloudharness_operation.render import ENTRYPOINT
+
+Manifest = dict[str, Any]
+
+MAX_NODES_SIZE: Final = 32 * 1024 * 1024
+"""Bytes of unpacked nodes that are read at most: more than a Workflow of 100 tasks can have."""
+
+_IMAGE_TROUBLE: Final = frozenset(
+    {
+        *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"),
+        *("ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"),
+    }
+)
+"""The kubelet's reasons, pkg/kubelet/images/types.go. It goes to and fro between the first two."""
+
+_CONTAINER_TROUBLE: Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
+
+_TERMINATED: Final = re.compile(r"^[-a-z0-9]+: (?P<reason>[A-Za-z]+) \(exit code \d+\)")
+_NOT_STARTED: Final = re.compile(r"^Pod failed before \S+ container starts due to (?P<reason>\w+)")
+"""Argo's words for a pod that failed (workflow/controller/operator.go, inferFailedReason)."""
+
+_CUT_OFF: Final = (
+    ("workflow shutdown with strategy", "Stopped"),
+    ("Stopped with strategy", "Stopped"),
+    ("Step exceeded its deadline", "DeadlineExceeded"),
+    ("Pod was active on the node longer than the specified deadline", "DeadlineExceeded"),
+)
+"""How the messages of tasks begin that Argo (workflow/controller/exec_control.go) or the kubelet
+(pkg/kubelet/active_deadline.go) has ended."""
+_EVICTED: Final = re.compile(
+    r"The node was low on resource: |The node had condition: |"
+    r"Pod ephemeral local storage usage exceeds |Usage of EmptyDir volume |"
+    r"Container \S+ exceeded its local ephemeral storage limit "
+)
+"""The kubelet's words (pkg/kubelet/eviction), which Argo hands on in place of its own."""
+
+_FAILED: Final = (TaskPhase.FAILED, TaskPhase.ERROR)
+_PHASES: Final = {"Omitted": TaskPhase.SKIPPED, **{phase.value: phase for phase in TaskPhase}}
+
+
+class Wait(NamedTuple):
+    """A pod that waits to start."""
+
+    task: str
+    since: datetime
+    message: str
+    """The pod's own, as `Reason: message`, or empty."""
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a Kubernetes timestamp."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def by_task(manifest: Manifest) -> dict[str, list[Manifest]]:
+    """Return the nodes of each task of a Workflow that Argo has come to, in no order.
+
+    Nodes may be packed (then they are unpacked), or stored outside the Workflow (then there
+    are none here): the details are missing then, and nothing else.
+    """
+    found: dict[str, list[Manifest]] = {}
+    for node in _nodes(manifest.get("status") or {}).values():
+        name = node.get("templateName") or ""
+        if name not in ("", ENTRYPOINT):
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def ended(nodes: Sequence[Manifest]) -> Manifest | None:
+    """Return the node of the last attempt of a task that has ended, or None while it goes on."""
+    attempts, whole = _attempts(nodes)
+    top = whole or (attempts[-1] if attempts else {})
+    over = _PHASES.get(top.get("phase") or "") in (TaskPhase.SUCCEEDED, *_FAILED)
+    return attempts[-1] if attempts and over else None
+
+
+def tasks(
+    manifest: Manifest, found: dict[str, list[Manifest]] | None = None
+) -> tuple[TaskStatus, ...]:
+    """Return the tasks of a Workflow that Argo has come to, by their nodes, in no order."""
+    found = by_task(manifest) if found is None else found
+    names = _pod_names(manifest)
+    return tuple(_task(name, nodes, names) for name, nodes in found.items())
+
+
+def waits(found: Mapping[str, Sequence[Manifest]]) -> tuple[Wait, ...]:
+    """Return the pods that wait to start, by the nodes of each task, in no order.
+
+    Not those that wait for a lock of Argo's: there is no pod yet, and a lock is meant to hold up.
+    """
+    return tuple(
+        Wait(name, datetime.fromisoformat(node["startedAt"]), _said(node))
+        for name, nodes in found.items()
+        for node in nodes
+        if node.get("type") == "Pod" and node.get("phase") == "Pending"
+        if node.get("startedAt") and not node.get("synchronizationStatus")
+    )
+
+
+def _said(node: Manifest) -> str:
+    return node.get("message") or ""
+
+
+def waiting(found: Iterable[TaskStatus]) -> TaskStatus | None:
+    """Return a task that cannot start without a person's help, or None."""
+    return next((one for one in found if one.phase is TaskPhase.PENDING and one.reason), None)
+
+
+def first_failed(found: Iterable[TaskStatus]) -> TaskStatus | None:
+    """Return the task that failed first, or None."""
+    bad = [one for one in found if one.phase in _FAILED]
+    return min(
+        bad, key=lambda one: (one.completion_time is None, one.completion_time), default=None
+    )
+
+
+def _nodes(status: Manifest) -> dict[str, Manifest]:
+    nodes: dict[str, Manifest] | None = status.get("nodes")
+    if not nodes and (packed := status.get("compressedNodes")):
+        return _unpacked(packed)
+    return nodes or {}
+
+
+def _unpacked(packed: str) -> dict[str, Manifest]:
+    """Read nodes as Argo packs those of large Workflows: gzip, base64 (workflow/packer)."""
+    try:
+        with gzip.open(io.BytesIO(base64.b64decode(packed))) as stream:
+            text = stream.read(MAX_NODES_SIZE + 1)
+    except (OSError, EOFError, binascii.Error) as error:
+        raise ValueError(f"status.compressedNodes: {error}") from error
+    if len(text) > MAX_NODES_SIZE:
+        raise ValueError(f"status.compressedNodes: more than {MAX_NODES_SIZE} bytes")
+    nodes: dict[str, Manifest] = json.loads(text)
+    return nodes
+
+
+def _attempts(nodes: Sequence[Manifest]) -> tuple[list[Manifest], Manifest | None]:
+    """Return the nodes of the attempts in order, and that of the whole if there may be several."""
+    attempts = sorted((n for n in nodes if n.get("type") != "Retry"), key=_order)
+    return attempts, next((n for n in nodes if n.get("type") == "Retry"), None)
+
+
+def _task(name: str, nodes: Sequence[Manifest], names: tuple[str, str]) -> TaskStatus:
+    attempts, whole = _attempts(nodes)
+    last = attempts[-1] if attempts else whole
+    assert last is not None  # noqa: S101 - for the type checker: there is a node.
+    top = whole or last
+    phase = _phase(top)
+    if whole and phase is TaskPhase.RUNNING:
+        phase = _phase(last)  # Argo calls it running while its attempt's pod still waits.
+        phase = TaskPhase.PENDING if phase is TaskPhase.PENDING else TaskPhase.RUNNING
+    message = last.get("message") or top.get("message") or ""
+    reason = _why_failed(message) if phase in _FAILED else None
+    if phase is TaskPhase.PENDING:
+        reason = _why_waiting(message)
+    told = phase in _FAILED or (phase is TaskPhase.PENDING and reason)
+    pods = [node for node in attempts if node.get("type") == "Pod"]
+    code = (last.get("outputs") or {}).get("exitCode")
+    return TaskStatus(
+        name=name,
+        phase=phase,
+        pod_name=_pod_name(pods[-1], *names) if pods else None,
+        node_name=last.get("hostNodeName") or None,
+        start_time=moment(top.get("startedAt")),
+        completion_time=moment(top.get("finishedAt")),
+        attempts=len(pods) or None,
+        exit_code=int(code) if code else None,
+        reason=reason,
+        message=(message or phase.value) if told else None,
+    )
+
+
+def _phase(node: Manifest) -> TaskPhase:
+    return _PHASES.get(node.get("phase") or "", TaskPhase.PENDING)
+
+
+def _order(node: Manifest) -> tuple[str, int]:
+    # Two attempts may begin in one second; a name ends in the attempt's number: `task(10)`.
+    number = re.search(r"\((\d+)\)$", node.get("name") or "")
+    return node.get("startedAt") or "~", int(number[1]) if number else 0
+
+
+def _why_waiting(message: str) -> str | None:
+    # Argo writes a waiting pod's trouble into its node as "Reason: message"
+    # (workflow/controller/operator.go, getPendingReason).
+    reason = message.partition(": ")[0]
+    if reason in _IMAGE_TROUBLE:
+        return "ImagePullFailed"
+    if reason == "Unschedulable" or reason in _CONTAINER_TROUBLE:
+        return reason
+    return None
+
+
+def _why_failed(message: str) -> str | None:
+    if _EVICTED.match(message):
+        return "Evicted"
+    if message == "pod deleted":
+        return "PodDeleted"
+    found = _TERMINATED.match(message) or _NOT_STARTED.match(message)
+    if found:
+        return found["reason"]
+    return next((reason for words, reason in _CUT_OFF if message.startswith(words)), None)
+
+
+def _pod_names(manifest: Manifest) -> tuple[str, str]:
+    """Return the Workflow's name and the form of its pods' names."""
+    meta = manifest["metadata"]
+    annotations = meta.get("annotations") or {}
+    return meta["name"], annotations.get("workflows.argoproj.io/pod-name-format") or "v2"
+
+
+def _pod_name(node: Manifest, workflow: str, form: str) -> str:
+    """Return the name of a node's pod (Argo, workflow/util/pod_name.go)."""
+    if form == "v1":
+        return str(node["id"])
+    return f"{workflow}-{node['templateName']}-{_fnv1a(node['name'])}"
+
+
+def _fnv1a(text: str) -> int:
+    """Return the 32-bit FNV-1a hash that pods' names end in (Go's hash/fnv, New32a)."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value

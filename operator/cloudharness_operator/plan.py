@@ -1,0 +1,297 @@
+"""The one place that decides: from what is seen of an operation to what is to be done.
+
+The order of effects keeps promises over a crash at any point. A child is held by our
+finalizer until its operation's end is on record; the end goes on record together with the
+broker's word that it has the event; and whatever was done and then forgotten is done again
+under the same name or id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cloudharness_operation.event import ExitEvent, Outcome, event_id
+from cloudharness_operation.model import Operation
+from cloudharness_operation.names import child_name
+from cloudharness_operation.record import TaskPhase
+from cloudharness_operation.render import Defaults, needs, unmet, workflow
+from cloudharness_operation.render.facts import Facts, Needs
+from cloudharness_operator import control, ends, expiry, failure, runs, status
+from cloudharness_operator.child import Child, Note
+from cloudharness_operator.delivery import State
+from cloudharness_operator.seen import Seen, Unreadable
+
+PATIENCE: Final = 2.0
+"""Seconds that the end may wait for the broker, so as to be written in one piece."""
+
+OCCUPIED: Final = 2.0
+"""Seconds between looks at pods that have to end first: nobody tells us of them."""
+
+GRACE: Final = 5.0
+"""Seconds in which the first pod mostly runs, which saves the write that says it does not."""
+
+WRITE_PERIOD: Final = 1.0
+"""Seconds between writes of one status, at least; the end alone does not wait."""
+
+DETAIL_PERIOD: Final = 5.0
+"""Seconds between writes that tell nothing but details of tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, in the order of its fields."""
+
+    confirm: bool = False
+    """Ask the API server for what seems to be missing, and decide again."""
+    learn: Needs | None = None
+    """Ask the API server for what the child depends on, and decide again."""
+    inspect: str | None = None
+    """Read the end of this pod's log, and decide again."""
+    create: dict[str, Any] | None = None
+    steer: tuple[Child, dict[str, Any]] | None = None
+    """A child, and the changes to it that make it pause, go on or end."""
+    publish: ExitEvent | None = None
+    status: dict[str, Any] | None = None
+    """Changes to the operation's status."""
+    release: Child | None = None
+    """Take our finalizer off this child."""
+    forget: str | None = None
+    """Drop what is known of this event's delivery."""
+    expire: Child | None = None
+    """Delete this child, whose time is over."""
+    sweep: Child | None = None
+    """Delete those pods of this child, which was ended, that go on."""
+    erase: bool = False
+    """Delete the operation itself, whose time is over."""
+    kept_for: str | None = None
+    """Tell that the operation, whose time is over, is kept because of this owner."""
+    after: float | None = None
+    """Seconds after which to look again, should nothing happen before."""
+
+
+NOTHING: Final = Plan()
+
+
+def decide(seen: Seen, defaults: Defaults) -> Plan:
+    """Return what is to be done about an operation."""
+    plan = _decide(seen, defaults)
+    if pod := failure.unread(seen, plan.status):
+        return Plan(inspect=pod)
+    return plan
+
+
+def _decide(seen: Seen, defaults: Defaults) -> Plan:
+    if seen.unreadable:
+        return _refuse_unreadable(seen, seen.unreadable)
+    if seen.settled or (seen.status.is_settled and not seen.superseded):
+        return _clean_up(seen)
+    if seen.operation is None:
+        return Plan(forget=known(seen))
+    if seen.superseded and (step := _next_run(seen, seen.operation)):
+        return step
+    if seen.operation.status.is_true("Finished"):
+        return _conclude(seen, seen.operation, defaults, ends.recorded(seen, seen.operation))
+    if seen.child is None:
+        return _without_child(seen, seen.operation, defaults)
+    return _with_child(seen, seen.operation, seen.child, defaults)
+
+
+def _clean_up(seen: Seen) -> Plan:
+    """Let go of what a settled operation still has, and delete what has had its time."""
+    due = expiry.due(seen.expiry, seen.child, seen.server, swept=seen.swept)
+    of = seen.operation
+    return Plan(
+        steer=control.needless(seen.child),
+        status=status.observed(of.status, of.metadata.generation) if of else None,
+        release=_held(seen.child),
+        forget=known(seen),
+        expire=due.child,
+        sweep=due.stubborn,
+        erase=due.record,
+        kept_for=due.kept_for,
+        after=due.after,
+    )
+
+
+def _refuse_unreadable(seen: Seen, bad: Unreadable) -> Plan:
+    if bad.status.is_true("Finished"):
+        return Plan(status=status.observed(bad.status, bad.generation))
+    new = status.invalid(bad.status, bad.generation, str(bad.error), seen.now)
+    return Plan(status=status.changes(bad.status, new))
+
+
+def _next_run(seen: Seen, operation: Operation) -> Plan | None:
+    """Go on to the run that is wanted now, or return None while the one before is not over."""
+    old, child = operation.status, seen.child
+    if operation.metadata.deletion_timestamp is not None:
+        return None
+    if not old.is_true("Finished"):
+        if child is not None or old.workflow_ref is not None:
+            return None
+        # Not begun; but its child may be there unseen.
+        return _begun_anew(seen, operation) if seen.certain else Plan(confirm=True)
+    if not old.is_settled:
+        # What holds a child that was not told is told from it, however long that takes.
+        return _begun_anew(seen, operation) if child and child.is_held else None
+    if child is not None and child.is_held:
+        return Plan(release=child, forget=known(seen))
+    return replace(_begun_anew(seen, operation), forget=known(seen))
+
+
+def _begun_anew(seen: Seen, operation: Operation) -> Plan:
+    new = runs.next_run(operation, seen.now)
+    return Plan(status=status.changes(operation.status, new))
+
+
+def _without_child(seen: Seen, operation: Operation, defaults: Defaults) -> Plan:
+    recorded = operation.status.workflow_ref is not None
+    if operation.metadata.deletion_timestamp is not None and not recorded:
+        return NOTHING
+    ended = operation.spec.cancel or seen.successor
+    if (recorded or ended) and not seen.certain:
+        return Plan(confirm=True)
+    if outcome := _end_without_child(seen, operation):
+        return _conclude(seen, operation, defaults, outcome)
+    if problem := unmet(operation, defaults):
+        outcome = ends.error(seen, status.INVALID_SPEC, problem, None)
+        return Plan(status=_end(seen, operation, outcome, None))
+    if seen.refusal or operation.spec.suspend or seen.ahead:
+        return Plan(status=_progressing(seen, operation, _why_not_yet(seen, operation)))
+    return _begin(seen, operation, defaults)
+
+
+def _why_not_yet(seen: Seen, operation: Operation) -> Note | None:
+    if seen.refusal:
+        return seen.refusal.note
+    return control.queued(operation, seen.ahead) if seen.ahead else None
+
+
+def _begin(seen: Seen, operation: Operation, defaults: Defaults) -> Plan:
+    if (needed := needs(operation, defaults)) and seen.facts is None:
+        return Plan(learn=needed)
+    facts = seen.facts or Facts()
+    if facts.occupants:
+        note = control.occupied(facts.occupants)
+        return Plan(status=_progressing(seen, operation, note), after=OCCUPIED)
+    return Plan(create=workflow(operation, defaults, facts), after=GRACE)
+
+
+def _end_without_child(seen: Seen, operation: Operation) -> Outcome | None:
+    if operation.status.workflow_ref is not None:
+        lost = "the Workflow has disappeared before its end was seen"
+        return ends.error(seen, status.WORKFLOW_LOST, lost, operation)
+    if operation.spec.cancel:
+        note = Note(control.CANCELLED, "cancelled before it began")
+        return control.outcome(note, None, seen.now)
+    if seen.successor:
+        return control.outcome(control.replaced(seen.successor), None, seen.now)
+    if seen.refusal and seen.refusal.final:
+        return ends.error(seen, seen.refusal.note.reason, seen.refusal.note.message, None)
+    return None
+
+
+def _with_child(seen: Seen, operation: Operation, child: Child, defaults: Defaults) -> Plan:
+    if child.has_ended:
+        return _conclude(seen, operation, defaults, ends.of_child(child, seen.now))
+    if child.deleted is not None:
+        # A cascade deletes the operation first, but the two are watched apart.
+        if not seen.certain:
+            return Plan(confirm=True)
+        return _conclude(seen, operation, defaults, ends.cut_short(seen, child))
+    if note := control.unanswered(child, seen.now):
+        outcome = control.outcome(note, child.started, seen.now)
+        return _conclude(seen, operation, defaults, outcome)
+    limit = defaults.pending_deadline
+    if patch := control.patch(operation, child, seen.now, limit, seen.successor):
+        return Plan(steer=(child, patch))
+    due = control.next_look(operation, child, seen.now, limit)
+    changed = _progressing(seen, operation, None)
+    wait = _held_back(seen, operation, child, changed) if changed else 0.0
+    if wait > 0:
+        return Plan(after=wait if due is None else min(wait, due))
+    return Plan(status=changed, after=due)
+
+
+def _held_back(seen: Seen, operation: Operation, child: Child, changed: dict[str, Any]) -> float:
+    """Return the seconds for which a change can wait, so that it is written with the next."""
+    if operation.status.workflow_ref is None:
+        begun = child.waiting or any(one.phase is not TaskPhase.PENDING for one in child.tasks)
+        return 0.0 if begun else seen.since + GRACE - seen.clock
+    if seen.written is None:
+        return 0.0
+    period = DETAIL_PERIOD if status.only_details(changed) else WRITE_PERIOD
+    return seen.written + period - seen.clock
+
+
+def _conclude(seen: Seen, operation: Operation, defaults: Defaults, outcome: Outcome) -> Plan:
+    """Tell the end to whoever asked, write it down, and let the child go."""
+    to = ends.destination(operation, seen.child, defaults)
+    if to is None or operation.status.is_true("Notified"):
+        return Plan(
+            status=_end(seen, operation, outcome, None) if to is None else None,
+            release=_held(seen.child),
+        )
+    name = child_name(to.name, to.uid, operation.run)
+    event = ExitEvent(to, outcome, seen.child.name if seen.child else name)
+    old = operation.status
+    if not (seen.child or old.workflow_ref or old.run_id or old.is_true("Finished")):
+        # Nothing says yet which run this is the end of, and the spec may be of another one soon.
+        return Plan(status=_end(seen, operation, outcome, status.PUBLISHING))
+    step = deliver(seen, event)
+    if step is None:
+        return Plan(
+            status=_end(seen, operation, outcome, status.Notified(done=True)),
+            release=_held(seen.child),
+            forget=event.id,
+        )
+    if seen.delivery is None:
+        return step
+    patience = seen.delivery.begun + PATIENCE - seen.clock
+    if patience > 0:
+        return replace(step, after=min(step.after or patience, patience))
+    why, said = seen.delivery.reason, seen.delivery.message
+    late = status.Notified(done=False, reason=why, message=said)
+    return Plan(
+        publish=step.publish,
+        status=_end(seen, operation, outcome, late),
+        after=step.after,
+    )
+
+
+def deliver(seen: Seen, event: ExitEvent) -> Plan | None:
+    """Return the next step towards the broker's word, or None when it is there."""
+    delivery = seen.delivery
+    if delivery is None:
+        return Plan(publish=event, after=PATIENCE)
+    match delivery.state:
+        case State.ACKED:
+            return None
+        case State.PENDING:
+            wait = delivery.begun + PATIENCE - seen.clock
+            # Past its patience, the publisher's own report is what ends the wait.
+            return Plan(after=wait if wait > 0 else None)
+        case State.FAILED:
+            wait = delivery.retry_at - seen.clock
+            return Plan(after=wait) if wait > 0 else Plan(publish=event)
+
+
+def _progressing(seen: Seen, operation: Operation, refusal: Note | None) -> dict[str, Any] | None:
+    new = status.under_way(operation, seen.child, refusal, seen.now)
+    return status.changes(operation.status, new) or None
+
+
+def _end(
+    seen: Seen, operation: Operation, outcome: Outcome, notified: status.Notified | None
+) -> dict[str, Any] | None:
+    new = failure.told(status.ended(operation, seen.child, outcome, notified, seen.now), seen)
+    return status.changes(operation.status, new) or None
+
+
+def known(seen: Seen) -> str | None:
+    """Return the event whose delivery is still remembered, as where a step after it failed."""
+    return event_id(seen.uid, seen.run) if seen.delivery else None
+
+
+def _held(child: Child | None) -> Child | None:
+    return child if child is not None and child.is_held else None

@@ -1,0 +1,109 @@
+"""A work queue of keys, as client-go's: coalescing, with delays and back-off.
+
+A key that is added many times while it waits is handled once. A key that is added while it
+is being handled is handled once more afterwards, and never twice at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from cloudharness_operator.errors import ApiError
+
+FIRST_BACKOFF: Final = 0.05
+LAST_BACKOFF: Final = 60.0
+
+Handler = Callable[[str], Awaitable[float | None]]
+"""Handles a key. Returns the seconds after which to handle it again, or None."""
+
+log = logging.getLogger(__name__)
+
+
+class WorkQueue:
+    """Keys that wait to be handled."""
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        """Start empty. `jitter` gives numbers from 0 to 1."""
+        self._jitter = jitter
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: set[str] = set()
+        self._handling: set[str] = set()
+        self._again: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._failures: dict[str, int] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        """Return how many keys wait to be handled now."""
+        return len(self._waiting)
+
+    def add(self, key: str) -> None:
+        """Have a key handled as soon as possible."""
+        if key in self._handling:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.put_nowait(key)
+
+    def add_after(self, key: str, seconds: float) -> None:
+        """Have a key handled after some time; of several times the earliest holds."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(seconds, self._ring, key)
+
+    def _ring(self, key: str) -> None:
+        del self._timers[key]
+        self.add(key)
+
+    async def work(self, handler: Handler) -> None:
+        """Handle keys, one after the other, for ever. Run as many of these as there are workers."""
+        while True:
+            key = await self._ready.get()
+            self._waiting.discard(key)
+            self._handling.add(key)
+            self._idle.clear()
+            if timer := self._timers.pop(key, None):
+                timer.cancel()  # What is handled now says when to come back.
+            try:
+                await self._handle(key, handler)
+            finally:
+                self._handling.discard(key)
+                if not self._handling:
+                    self._idle.set()
+            if key in self._again:
+                self._again.discard(key)
+                self.add(key)
+
+    async def _handle(self, key: str, handler: Handler) -> None:
+        try:
+            after = await handler(key)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the key must be tried again.
+            self._retry(key, error)
+            return
+        self._failures.pop(key, None)
+        if after is not None:
+            self.add_after(key, after)
+
+    def _retry(self, key: str, error: Exception) -> None:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = min(LAST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 20))
+        delay *= 0.5 + self._jitter() / 2
+        # A defect of ours needs its traceback; a server that says no has said why.
+        unexpected = not isinstance(error, ApiError | OSError | TimeoutError)
+        log.warning("%s: %r; again in %.1f s", key, error, delay, exc_info=unexpected)
+        self.add_after(key, delay)
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until nothing is being handled, but not longer than this."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)

@@ -1,0 +1,164 @@
+"""The operator's settings, which its Helm chart gives as environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cloudharness_operation.render import Defaults
+from cloudharness_operation.render.engine_types import ENGINES
+from cloudharness_operator.errors import InvalidSettings
+
+EVERYWHERE: Final = ("",)
+ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where the kubelet mounts a pod's service account (Kubernetes docs, "Access the API")."""
+
+PULL_POLICIES: Final = ("", "Always", "IfNotPresent", "Never")
+CONTENT_MODES: Final = ("binary", "structured")
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What differs between installations."""
+
+    server: str
+    """URL of the API server."""
+    account: Path
+    """Directory with the service account's `token` and `ca.crt`."""
+    namespaces: tuple[str, ...]
+    """The namespaces to serve; `("",)` for all."""
+    defaults: Defaults
+    """What operations get that leave it out."""
+    kafka: str = ""
+    """Bootstrap servers, `host:port` with commas between. Empty: no events."""
+    kafka_secret: Path | None = None
+    """Directory with the files of the Secret that says how to speak to them."""
+    content_mode: str = CONTENT_MODES[0]
+    """How events become records, one of `CONTENT_MODES`."""
+    resync: float = 600.0
+    """Seconds between two full lists."""
+    workers: int = 32
+    """Operations that are handled at the same time."""
+    deletions: float = 50.0
+    """Deletions a second, at most, of what has had its time."""
+    port: int = 8080
+    """Port of /healthz, /readyz and /metrics."""
+    log_level: str = "INFO"
+    lease: str = ""
+    """Name of the Lease that lets one replica act. Empty: each acts, which does no harm."""
+    namespace: str = ""
+    """The operator's own, where the Lease is."""
+    identity: str = ""
+    """What the Lease calls this pod, and no other that ever was."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read the settings.
+
+        Raises:
+            InvalidSettings: a variable is missing or wrong; the message names it and the fix.
+
+        """
+        kafka = env.get("KAFKA_BOOTSTRAP_SERVERS", "").strip()
+        topic = env.get("EVENTS_TOPIC", "").strip()
+        if topic and not kafka:
+            raise InvalidSettings("EVENTS_TOPIC needs KAFKA_BOOTSTRAP_SERVERS: set both or none")
+        level = env.get("LOG_LEVEL", "INFO").upper()
+        if level not in LOG_LEVELS:
+            raise InvalidSettings(f"LOG_LEVEL is {level!r}: use one of {', '.join(LOG_LEVELS)}")
+        lease = env.get("LEASE_NAME", "").strip()
+        return cls(
+            server=_server(env),
+            account=Path(env.get("SERVICE_ACCOUNT_DIR", str(ACCOUNT))),
+            namespaces=_namespaces(env),
+            defaults=Defaults(
+                task_image=_required(env, "TASK_IMAGE", "the image of python and bash tasks"),
+                service_account=env.get("TASK_SERVICE_ACCOUNT", ""),
+                topic=topic,
+                topics=_names(env.get("ALLOWED_TOPICS", "")),
+                has_broker=bool(kafka),
+                image_pull_policy=_one_of(env, "TASK_IMAGE_PULL_POLICY", PULL_POLICIES),
+                image_pull_secrets=_names(env.get("TASK_IMAGE_PULL_SECRETS", "")),
+                catalogue=env.get("IMAGE_CATALOGUE", "").strip(),
+                argo=_one_of(env, "ARGO_VERSION", ("", *ENGINES)),
+                pending_deadline=int(_number(env, "PENDING_DEADLINE_SECONDS", "600", 0, 31536000)),
+            ),
+            kafka=kafka,
+            kafka_secret=_secret(env, kafka),
+            content_mode=_one_of(env, "EVENTS_CONTENT_MODE", CONTENT_MODES),
+            resync=_number(env, "RESYNC_SECONDS", "600", 10.0),
+            workers=int(_number(env, "WORKERS", "32", 1)),
+            deletions=_number(env, "DELETIONS_PER_SECOND", "50", 0.1, 1000.0),
+            port=int(_number(env, "HTTP_PORT", "8080", 1, 65535)),
+            log_level=level,
+            lease=lease,
+            namespace=_required(env, "POD_NAMESPACE", "where the Lease is") if lease else "",
+            identity=_identity(env) if lease else "",
+        )
+
+
+def _server(env: Mapping[str, str]) -> str:
+    host = _required(env, "KUBERNETES_SERVICE_HOST", "set by the kubelet: run this in a pod")
+    port = env.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _identity(env: Mapping[str, str]) -> str:
+    # A container of a pod starts when the one before it is dead, so it may go on with its Lease.
+    why = "give it by the downward API, for the Lease"
+    return f"{_required(env, 'POD_NAME', why)}_{_required(env, 'POD_UID', why)}"
+
+
+def _namespaces(env: Mapping[str, str]) -> tuple[str, ...]:
+    text = _required(env, "WATCH_NAMESPACES", "namespaces with commas between, or * for all")
+    names = _names(text)
+    if not names:
+        raise InvalidSettings(f"WATCH_NAMESPACES is {text!r}: name at least one, or * for all")
+    if "*" not in names:
+        return names
+    if len(names) > 1:
+        raise InvalidSettings(f"WATCH_NAMESPACES is {text!r}: * stands alone")
+    return EVERYWHERE
+
+
+def _secret(env: Mapping[str, str], kafka: str) -> Path | None:
+    directory = env.get("KAFKA_SECRET_DIR", "").strip()
+    if directory and not kafka:
+        raise InvalidSettings("KAFKA_SECRET_DIR needs KAFKA_BOOTSTRAP_SERVERS: set both or none")
+    return Path(directory) if directory else None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = env.get(name, choices[0])
+    if value not in choices:
+        wanted = ", ".join(choice for choice in choices if choice)
+        raise InvalidSettings(f"{name} is {value!r}: use one of {wanted}")
+    return value
+
+
+def _required(env: Mapping[str, str], name: str, what: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise InvalidSettings(f"{name} is not set: {what}")
+    return value
+
+
+def _number(
+    env: Mapping[str, str], name: str, default: str, least: float, most: float = 1e6
+) -> float:
+    text = env.get(name, default)
+    try:
+        value = float(text)
+    except ValueError:
+        raise InvalidSettings(f"{name} is {text!r}: give a number") from None
+    if not least <= value <= most:
+        raise InvalidSettings(f"{name} is {text!r}: give a number from {least:g} to {most:g}")
+    return value

@@ -1,0 +1,247 @@
+"""What the operator knows of the cluster: the last seen state of each operation and child.
+
+Fed by watches, by lists and by the replies to our own writes, in any order. An object only
+ever replaces an older version of itself (versions are ordered numbers: Kubernetes
+enhancement 5504), and one that was seen to go never comes back, since a uid is not used twice.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cloudharness_operation.names import FIRST_RUN, child_name
+from cloudharness_operator import expiry, turns
+from cloudharness_operator.child import Child
+from cloudharness_operator.expiry import Expiry
+from cloudharness_operator.turns import Member, Place
+
+Manifest = dict[str, Any]
+
+REMEMBERED_GONE: Final = 10_000
+
+
+@dataclass(slots=True)
+class Record:
+    """One operation."""
+
+    namespace: str
+    name: str
+    version: int
+    manifest: Manifest | None
+    """None once it is settled, since nothing in it is needed any more but `expiry`."""
+    since: float
+    written: float | None = None
+    expiry: Expiry | None = None
+    """The clean-up of a settled operation."""
+    run: int = FIRST_RUN
+    """The number of the run that its status is about."""
+    place: Place | None = None
+    """Its concurrency group."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended, with everything about it on record."""
+        return self.manifest is None
+
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether it must be looked at even without a child."""
+        return not self.settled or (self.expiry is not None and self.expiry.needs_a_look)
+
+
+class Store:
+    """The last seen state. `changed` is told the uid of each operation to look at."""
+
+    def __init__(self, changed: Callable[[str], None], clock: Callable[[], float]) -> None:
+        """Start empty."""
+        self._changed = changed
+        self._clock = clock
+        self._operations: dict[str, Record] = {}
+        self._children: dict[str, tuple[Child, ...]] = {}
+        self._groups: dict[Place, dict[str, Member]] = {}
+        self._swept: set[str] = set()
+        self._gone: OrderedDict[str, None] = OrderedDict()
+
+    def operation(self, uid: str) -> Record | None:
+        """Return an operation by its uid."""
+        return self._operations.get(uid)
+
+    def children(self, operation_uid: str) -> tuple[Child, ...]:
+        """Return the children of an operation by the operation's uid: one of each run."""
+        return self._children.get(operation_uid, ())
+
+    def child(self, operation_uid: str, run: int) -> Child | None:
+        """Return the child of one run of an operation."""
+        return next((one for one in self.children(operation_uid) if one.run == run), None)
+
+    def group(self, uid: str) -> dict[str, Member]:
+        """Return an operation's concurrency group by uid: all of it that has not ended."""
+        record = self._operations.get(uid)
+        return self._members(record.place) if record and record.place else {}
+
+    def _members(self, place: Place) -> dict[str, Member]:
+        known = self._groups.get(place, {})
+        return {one: self._told(one, member) for one, member in known.items()}
+
+    def _told(self, uid: str, member: Member) -> Member:
+        # A child is there before the status says so.
+        living = any(not child.has_ended for child in self.children(uid))
+        return replace(member, begun=True) if living else member
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many operations and children there are."""
+        return len(self._operations), sum(map(len, self._children.values()))
+
+    def look_at_all(self) -> None:
+        """Have everything looked at that is not over and done with, as after a restart."""
+        looked_at = {uid for uid, record in self._operations.items() if record.needs_a_look}
+        for uid in looked_at | self._children.keys():
+            self._changed(uid)
+
+    def saw_operation(self, manifest: Manifest) -> None:
+        """Take in an operation, wherever it was read."""
+        meta = manifest["metadata"]
+        uid, version = meta["uid"], int(meta["resourceVersion"])
+        old = self._operations.get(uid)
+        if uid in self._gone or (old is not None and old.version >= version):
+            return
+        settled = is_settled(manifest)
+        place = turns.place(manifest)
+        record = self._operations[uid] = Record(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            version=version,
+            manifest=None if settled else _trimmed(manifest),
+            since=old.since if old else self._clock(),
+            written=old.written if old else None,
+            expiry=expiry.read(manifest) if settled else None,
+            run=(manifest.get("status") or {}).get("run") or FIRST_RUN,
+            place=place,
+        )
+        self._joined(uid, old.place if old else None, place, turns.read(manifest))
+        # Thousands of finished operations that nothing is left of cost nothing at a restart.
+        if record.needs_a_look or old is not None or uid in self._children:
+            self._changed(uid)
+
+    def wrote_operation(self, manifest: Manifest) -> None:
+        """Take in the reply to our own write."""
+        self.saw_operation(manifest)
+        if record := self._operations.get(manifest["metadata"]["uid"]):
+            record.written = self._clock()
+
+    def lost_operation(self, uid: str) -> None:
+        """Take in that an operation is gone."""
+        self._forget(uid)
+        if (old := self._operations.pop(uid, None)) is not None:
+            self._joined(uid, old.place, None, None)
+            self._changed(uid)
+
+    def _joined(
+        self, uid: str, before: Place | None, now: Place | None, member: Member | None
+    ) -> None:
+        """Take in where an operation belongs, and tell those whom that may move."""
+        old = self._groups.get(before, {}).get(uid) if before else None
+        if old == member and before == now:
+            return
+        if before:
+            group = self._groups.get(before, {})
+            group.pop(uid, None)
+            if not group:
+                self._groups.pop(before, None)
+        if now and member:
+            self._groups.setdefault(now, {})[uid] = member
+        for place in {one for one in (before, now) if one}:
+            self._stirred(place)
+
+    def _stirred(self, place: Place) -> None:
+        known = self._members(place)
+        moved = turns.concerned(known.values())
+        for one, of in known.items():
+            if of.name in moved:
+                self._changed(one)
+
+    def saw_child(self, child: Child) -> None:
+        """Take in a child, wherever it was read."""
+        key = child.operation_uid
+        if child.name != child_name(child.operation, key, child.run):
+            return  # `argo resubmit` copies labels, owner and annotations to another Workflow.
+        old = self.child(key, child.run)
+        if child.uid in self._gone or (old and old.resource_version >= child.resource_version):
+            return
+        if old != child:
+            others = (one for one in self.children(key) if one.run != child.run)
+            self._children[key] = tuple(sorted((*others, child), key=_run))
+            self._changed(key)
+
+    def swept(self, child: Child) -> None:
+        """Take in that a child's pods have been seen to."""
+        self._swept.add(child.uid)
+
+    def is_swept(self, child: Child) -> bool:
+        """Whether a child's pods have been seen to. A restart forgets it, and once more is safe."""
+        return child.uid in self._swept
+
+    def lost_child(self, child: Child) -> None:
+        """Take in that a child is gone."""
+        self._forget(child.uid)
+        self._swept.discard(child.uid)
+        known = self.children(child.operation_uid)
+        left = tuple(one for one in known if one.uid != child.uid)
+        if left == known:
+            return
+        if left:
+            self._children[child.operation_uid] = left
+        else:
+            del self._children[child.operation_uid]
+        self._changed(child.operation_uid)
+
+    def listed_operations(self, manifests: Iterable[Manifest], version: int, where: str) -> None:
+        """Take in all operations of a namespace (`""`: of all) as they were at a version."""
+        seen = set()
+        for manifest in manifests:
+            seen.add(manifest["metadata"]["uid"])
+            self.saw_operation(manifest)
+        for uid, record in list(self._operations.items()):
+            if uid not in seen and record.version <= version and where in ("", record.namespace):
+                self.lost_operation(uid)
+
+    def listed_children(self, children: Iterable[Child], version: int, where: str) -> None:
+        """Take in all children of a namespace (`""`: of all) as they were at a version."""
+        seen = set()
+        for child in children:
+            seen.add(child.uid)
+            self.saw_child(child)
+        for child in [one for some in self._children.values() for one in some]:
+            gone = child.uid not in seen and child.resource_version <= version
+            if gone and where in ("", child.namespace):
+                self.lost_child(child)
+
+    def _forget(self, uid: str) -> None:
+        self._gone[uid] = None
+        while len(self._gone) > REMEMBERED_GONE:
+            self._gone.popitem(last=False)
+
+
+def _run(child: Child) -> int:
+    return child.run
+
+
+def is_settled(manifest: Manifest) -> bool:
+    """Return whether an operation has ended and nobody waits to be told."""
+    status, generation = manifest.get("status") or {}, manifest["metadata"].get("generation")
+    if status.get("observedGeneration", generation) != generation:
+        return False  # What somebody has changed since is to be observed, at least.
+    if turns.is_superseded(manifest):
+        return False  # It is to run again.
+    told = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+    return told.get("Finished") == "True" and told.get("Notified", "True") == "True"
+
+
+def _trimmed(manifest: Manifest) -> Manifest:
+    # Both can be as large as all the rest, and neither is ever read.
+    unread = ("managedFields", "annotations")
+    metadata = {k: v for k, v in manifest["metadata"].items() if k not in unread}
+    return {**manifest, "metadata": metadata}

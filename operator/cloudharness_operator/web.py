@@ -1,0 +1,48 @@
+"""The operator's own small web server: /healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from cloudharness_operator.metrics import Metrics
+
+
+@asynccontextmanager
+async def serving(port: int, ready: Callable[[], bool], metrics: Metrics) -> AsyncIterator[None]:
+    """Serve while the block runs.
+
+    /healthz answers as long as the event loop turns; the process ends by itself when one of
+    its parts does. /readyz answers 200 once everything has been listed.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        if ready():
+            return web.Response(text="ok\n")
+        return web.Response(status=503, text="listing operations and Workflows\n")
+
+    async def numbers(_: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", numbers),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port).start()
+        yield
+    finally:
+        await runner.cleanup()
