@@ -1,0 +1,132 @@
+"""What a crowd of finished operations costs on a real cluster, and how it goes.
+
+They are cancelled from the beginning, so each ends at once, and without pods. Measured: how fast
+they end, the operator's memory with all of them, its writes while nothing happens, how soon it is
+ready after a kill, and at what rate those are deleted whose time comes at one moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from tests.cluster import open_cluster
+from tests.e2e.operations import bash, operation
+from tests.e2e.test_ttl import deletions
+from tests.installation import FULL_KIND, Installation, audit, eventually
+
+CROWD: Final = int(os.environ.get("CROWD", "10000"))
+EXPIRING: Final = min(1000, CROWD)
+IDLE: Final = 60.0
+OVER: Final = operation("crowd", bash("true"), cancel="Stop")
+PART: Final = 250
+"""Operations that one kubectl takes at once; four of them run beside each other."""
+
+
+def main() -> None:
+    """Measure, and print it as it comes."""
+    with open_cluster() as cluster:
+        one = Installation(cluster, "crowd")
+        one.install(f"kafka.bootstrapServers={cluster.kafka}")
+        try:
+            measure(one)
+        finally:
+            cluster.kubectl("delete", "namespace", one.namespace, "--wait=false")
+
+
+def measure(one: Installation) -> None:
+    """Go through it once."""
+    begun = time.monotonic()
+    _apply(one, CROWD)
+    print(f"{CROWD} created in {time.monotonic() - begun:.0f} s", flush=True)
+    eventually(lambda: _finished(one) == CROWD, timeout=900, every=2)
+    print(f"all ended after {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"resident memory of the operator: {_resident():.0f} MiB", flush=True)
+
+    before = _writes(one)
+    time.sleep(IDLE)
+    print(f"writes in {IDLE:.0f} idle seconds: {_writes(one) - before}", flush=True)
+
+    one.kill_operator()
+    killed = time.monotonic()
+    time.sleep(0.5)
+    one.rolled_out()
+    print(f"ready {time.monotonic() - killed:.1f} s after a kill", flush=True)
+    print(f"resident memory then: {_resident():.0f} MiB", flush=True)
+
+    one.scale_operator(0)
+    _apply(one, EXPIRING, ttlSecondsAfterFinished=1)
+    one.scale_operator(1)
+    eventually(lambda: _there(one) == CROWD - EXPIRING, timeout=300, every=1)
+    times = sorted(deletions(one, "cloudharnessoperations").values())
+    busiest = max(sum(first <= at < first + 1 for at in times) for first in times)
+    took = times[-1] - times[0]
+    print(
+        f"{len(times)} whose time had come deleted in {took:.1f} s: "
+        f"{len(times) / took:.1f} a second, {busiest} in the busiest",
+        flush=True,
+    )
+
+
+def _apply(one: Installation, count: int, **spec: object) -> None:
+    """Write the first operations of the crowd, with these fields besides."""
+
+    def part(first: int) -> None:
+        crowd = [
+            {**OVER, "metadata": {"name": f"crowd-{number}"}, "spec": {**OVER["spec"], **spec}}
+            for number in range(first, min(first + PART, count))
+        ]
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": crowd})
+        how = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+        one.kubectl(*how, text=text, timeout=300)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(part, range(0, count, PART)))
+
+
+def _finished(one: Installation) -> int:
+    path = "jsonpath={range .items[?(@.status.completionTime)]}x{end}"
+    return len(one.kubectl("get", FULL_KIND, "-o", path, timeout=120))
+
+
+def _there(one: Installation) -> int:
+    return len(one.kubectl("get", FULL_KIND, "-o", "name", timeout=120).split())
+
+
+def _writes(one: Installation) -> int:
+    """Count the operator's writes so far; of all but its Lease: each would be one too many."""
+    return sum(
+        "cloudharness-operator" in entry["user"].get("username", "")
+        and entry["verb"] not in ("get", "list", "watch")
+        and entry["objectRef"]["resource"] != "leases"
+        for entry in audit(one.cluster, one.namespace)
+    )
+
+
+def _resident() -> float:
+    """Return the memory of the operator's process in MiB, as the kernel counts it.
+
+    Only an embedded cluster's processes are seen from here.
+    """
+    sizes = [
+        int(re.findall(r"VmRSS:\s+(\d+)", (path.parent / "status").read_text())[0]) / 1024
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"cloudharness_operator\0" in _read(path) and b"python" in _read(path)
+    ]
+    return max(sizes)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""The real Argo CD beside a cluster, and a Git repository for it to sync.
+
+Its two parts run as processes of the test, in the cluster's network and as the cluster's admin,
+where they would be pods of its own; what they do to the cluster is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster import Cluster
+from tests.cluster.controlplane import accepts
+from tests.cluster.process import Component, Processes
+from tests.cluster.progress import MORTAL
+from tests.health import HOME
+from tests.installation import eventually
+
+NAMESPACE = "argocd"
+CONFIGURATION = HOME / "argocd-cm.yaml"
+REFRESH = "argocd.argoproj.io/refresh=normal"
+REDIS, REPOSITORIES, METRICS = 16379, 18081, 18082
+
+Manifest = dict[str, Any]
+
+PROJECT = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "AppProject",
+    "metadata": {"name": "default"},
+    "spec": {
+        "sourceRepos": ["*"],
+        "destinations": [{"server": "*", "namespace": "*"}],
+        "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A bare repository, and the tree from which it is written."""
+
+    home: Path
+
+    @property
+    def tree(self) -> Path:
+        """What will be committed next."""
+        return self.home / "tree"
+
+    @property
+    def url(self) -> str:
+        """What an Application takes as its `repoURL`."""
+        return f"file://{self.home / 'bare.git'}"
+
+    def create(self) -> None:
+        """Make both."""
+        self.home.mkdir(parents=True)
+        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self.home / "bare.git"))
+        self._git("clone", "--quiet", self.url, str(self.tree))
+
+    def put(self, path: str, *manifests: Manifest) -> None:
+        """Write a file of manifests into the tree."""
+        file = self.tree / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump_all(manifests))
+
+    def copy(self, source: Path, path: str) -> None:
+        """Copy a directory into the tree."""
+        shutil.copytree(source, self.tree / path)
+
+    def remove(self, path: str) -> None:
+        """Take a file out of the tree."""
+        (self.tree / path).unlink()
+
+    def publish(self) -> str:
+        """Commit the tree and push it; return the commit."""
+        at = ("-C", str(self.tree))
+        self._git(*at, "add", "--all")
+        self._git(*at, "commit", "--quiet", "--message=change")
+        self._git(*at, "push", "--quiet", "origin", "HEAD:main")
+        return self._git(*at, "rev-parse", "HEAD")
+
+    def _git(self, *args: str) -> str:
+        who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        # Without the settings of whoever runs the test, such as hooks and signing.
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        command = ["git", *who, "-c", "init.defaultBranch=main", *args]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class ArgoCD:
+    """A running one."""
+
+    cluster: Cluster
+    programs: Path
+    home: Path
+    processes: Processes = field(init=False)
+
+    def __post_init__(self) -> None:
+        logs = self.home / "logs"
+        logs.mkdir(parents=True)
+        object.__setattr__(self, "processes", Processes(logs, lambda _: None))
+
+    def kubectl(self, *args: str, text: str | None = None, check: bool = True) -> str:
+        """Run kubectl in Argo CD's namespace."""
+        return self.cluster.kubectl(f"--namespace={NAMESPACE}", *args, input=text, check=check)
+
+    def start(self) -> None:
+        """Install its kinds and its configuration with our health check, and start it."""
+        crds = str(self.programs / "crds")
+        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", crds)
+        eventually(self._served)
+        self.cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+        self.kubectl("apply", "-k", str(self.programs / "base" / "config"))
+        patch = ("--type=merge", f"--patch-file={CONFIGURATION}")
+        self.kubectl("patch", "configmap", "argocd-cm", *patch)
+        key = json.dumps({"stringData": {"server.secretkey": secrets.token_hex(16)}})
+        self.kubectl("patch", "secret", "argocd-secret", "--type=merge", "-p", key)
+        self.kubectl("apply", "-f", "-", text=yaml.safe_dump(PROJECT))
+        for component in (self._redis(), self._repo_server(), self._controller()):
+            self.processes.start_and_wait(component)
+
+    def stop(self) -> None:
+        """End it, and remove what it had in the cluster, also after a test that failed."""
+        for name in self.processes.states():
+            self.processes.stop(name)
+        for name in self.kubectl("get", "applications", "-o", "name", check=False).split():
+            patch = '{"metadata":{"finalizers":null}}'
+            self.kubectl("patch", name, "--type=merge", "-p", patch, check=False)
+        # Waited for, so that a cluster that stays can have it again.
+        self.kubectl("delete", "namespace", NAMESPACE, "--timeout=50s", check=False)
+        self.cluster.kubectl(
+            *("delete", "--timeout=50s", "--ignore-not-found", "-k", str(self.programs / "crds"))
+        )
+
+    def create(self, application: Manifest) -> None:
+        """Create an Application."""
+        self.kubectl("create", "-f", "-", text=yaml.safe_dump(application))
+
+    def application(self, name: str) -> Manifest:
+        """Read an Application."""
+        found: Manifest = json.loads(self.kubectl("get", "application", name, "-o", "json"))
+        return found
+
+    def refresh(self, name: str) -> None:
+        """Tell it to look into Git, as a webhook does."""
+        self.kubectl("annotate", "application", name, REFRESH, "--overwrite")
+
+    def delete(self, name: str) -> None:
+        """Delete an Application with all that it has made."""
+        self.kubectl("delete", "application", name, "--timeout=50s")
+
+    def until(self, name: str, revision: str, health: str, timeout: float = 240) -> Manifest:
+        """Wait until a commit is synced and the Application's health is as given; return it."""
+        found: Manifest = {}
+
+        def reached() -> bool:
+            found.update(self.application(name))
+            status = found.get("status", {})
+            return (
+                status.get("sync", {}).get("status") == "Synced"
+                and revision in _revisions(status["sync"])
+                and status.get("health", {}).get("status") == health
+                and status.get("operationState", {}).get("phase") not in (None, "Running")
+            )
+
+        try:
+            eventually(reached, timeout, every=0.5)
+        except AssertionError as error:
+            raise AssertionError(json.dumps(found.get("status"), indent=1)) from error
+        return found
+
+    def _served(self) -> bool:
+        known = self.cluster.kubectl("api-resources", "--api-group=argoproj.io", "-o", "name")
+        return {"applications.argoproj.io", "appprojects.argoproj.io"} <= set(known.split())
+
+    def _redis(self) -> Component:
+        program = self.home / "redis-server"
+        program.symlink_to(shutil.which("redis-check-rdb") or "redis-check-rdb")
+        argv = (
+            *(str(program), "--port", str(REDIS), "--bind", "127.0.0.1", "--save", ""),
+            *("--appendonly", "no", "--dir", str(self.home)),
+        )
+        return Component("redis", (*MORTAL, *argv), lambda: accepts("127.0.0.1", REDIS))
+
+    def _repo_server(self) -> Component:
+        argv = (
+            str(self.programs / "argocd-repo-server"),
+            "--disable-tls",
+            "--address=127.0.0.1",
+            f"--port={REPOSITORIES}",
+            "--metrics-address=127.0.0.1",
+            "--metrics-port=18083",
+            f"--redis=127.0.0.1:{REDIS}",
+        )
+        return self._part(argv, REPOSITORIES)
+
+    def _controller(self) -> Component:
+        argv = (
+            str(self.programs / "argocd-application-controller"),
+            f"--namespace={NAMESPACE}",
+            f"--repo-server=127.0.0.1:{REPOSITORIES}",
+            "--repo-server-plaintext",
+            f"--redis=127.0.0.1:{REDIS}",
+            f"--metrics-port={METRICS}",
+            # Else an Application says nothing of the health of each of its objects.
+            "--persist-resource-health",
+        )
+        return self._part(argv, METRICS)
+
+    def _part(self, argv: tuple[str, ...], port: int) -> Component:
+        scratch = self.home / "scratch"
+        scratch.mkdir(exist_ok=True)
+        environment = {
+            **self.cluster.environment(),
+            "ARGOCD_FAKE_IN_CLUSTER": "true",
+            "ARGOCD_GPG_ENABLED": "false",
+            "TMPDIR": str(scratch),
+        }
+        name = Path(argv[0]).name
+        return Component(
+            name, (*MORTAL, *argv), lambda: accepts("127.0.0.1", port), environment, timeout=120
+        )
+
+
+def _revisions(sync: Manifest) -> list[str]:
+    return [sync.get("revision", ""), *sync.get("revisions", ())]
+
+
+def application(name: str, sources: list[Manifest], namespace: str) -> Manifest:
+    """An Application that is synced by itself, with all that Git says of it and nothing else."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "finalizers": ["resources-finalizer.argocd.argoproj.io"]},
+        "spec": {
+            "project": "default",
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
+            "sources": sources,
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                # By default a commit that fails is tried for minutes before the next is looked at.
+                "retry": {"limit": 1, "backoff": {"duration": "1s"}},
+            },
+        },
+    }
+
+
+def resource(application: Manifest, name: str) -> Manifest:
+    """What an Application says of one of its operations."""
+    found = application.get("status", {}).get("resources", ())
+    return next((one for one in found if one["name"] == name), {})

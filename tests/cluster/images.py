@@ -1,0 +1,192 @@
+"""Container images, made from Debian packages and our own binaries: no image is pulled.
+
+Built by buildah with a storage of its own in the cache, inside a mount namespace, so that
+the machine's container storage, if any, is neither used nor touched. Each result is an
+archive that a node's containerd imports.
+"""
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.cache import Cache, Entry
+from tests.cluster.errors import ClusterError
+from tests.cluster.progress import Progress, Step
+from tests.cluster.versions import OPERATOR_IMAGE, PAUSE_IMAGE, PYTHON_IMAGE, Versions
+
+HERE = Path(__file__).parent / "dockerfiles"
+ARCHIVE = "image.tar"
+# What an operator image depends on, below the project's root.
+OPERATOR_INPUTS = ("core", "operator", "requirements/operator.txt", "Dockerfile", ".dockerignore")
+KEPT_OPERATOR_IMAGES = 3
+MACHINE_SETTINGS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
+
+# A mount and process namespace of its own: whatever ends a build, its mounts and processes
+# end with it. The private /run and /var/lib/containers are where buildah leaves notes; on
+# many machines the resolver's configuration is a link into the /run that this hides.
+SANDBOX = (
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-ec"),
+    """
+resolver=$(cat /etc/resolv.conf || :)
+mount -t tmpfs run /run
+if [ -d /var/lib/containers ]; then mount -t tmpfs lib /var/lib/containers; fi
+if [ ! -e /etc/resolv.conf ] && [ -L /etc/resolv.conf ]; then
+    mkdir -p "$(dirname "$(readlink -m /etc/resolv.conf)")"
+    echo "$resolver" > /etc/resolv.conf
+fi
+exec "$@"
+""",
+    "sandbox",
+)
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Buildah on a storage in the cache."""
+
+    cache: Cache
+
+    def build(self, step: Step, context: Path, dockerfile: Path, tag: str, *arguments: str) -> None:
+        """Build an image and keep it in the storage under its tag."""
+        step.run(
+            [
+                *(*SANDBOX, *self._buildah("bud"), "--isolation", "chroot", "--layers"),
+                *("--format", "docker", "--tag", tag, "--file", str(dockerfile)),
+                *(*trust(), *arguments, str(context)),
+            ]
+        )
+
+    def save(self, step: Step, tag: str, archive: Path) -> None:
+        """Write an image of the storage into an archive."""
+        step.run([*SANDBOX, *self._buildah("push"), tag, f"docker-archive:{archive}:{tag}"])
+
+    def load(self, step: Step, archive: Path) -> None:
+        """Put an archive's image into the storage."""
+        step.run([*SANDBOX, *self._buildah("pull"), f"docker-archive:{archive}"])
+
+    def has(self, tag: str) -> bool:
+        """Whether the storage holds the image."""
+        found = subprocess.run(
+            [*SANDBOX, *self._buildah("images"), "--quiet", tag], capture_output=True, check=False
+        )
+        return found.returncode == 0
+
+    def _buildah(self, command: str) -> list[str]:
+        root = self.cache.root / "buildah"
+        return ["buildah", "--root", str(root / "storage"), "--runroot", str(root / "run"), command]
+
+
+def trust() -> list[str]:
+    """Let a build reach registries as this machine does: by its authorities and its pip settings.
+
+    Bound while the build runs and not in the image, so a company's proxy stays out of it.
+    """
+    files = [path for path in MACHINE_SETTINGS if Path(path).is_file()]
+    return [f"--volume={path}:{path}:ro" for path in files]
+
+
+def pause_entry(builder: Builder) -> Entry:
+    """The image that holds a pod together."""
+
+    def build(place: Path, step: Step) -> None:
+        context = place / "context"
+        context.mkdir()
+        shutil.copy("/bin/busybox", context)
+        _image(builder, step, place, HERE / "pause" / "Dockerfile", PAUSE_IMAGE)
+
+    return Entry("image-pause", (PAUSE_IMAGE, _text("pause")), build)
+
+
+def python_entry(builder: Builder, versions: Versions) -> Entry:
+    """The image that script steps run in, and the base of the operator's."""
+    options = [
+        "--variant=minbase",
+        "--include=python3,python3-pip,python3-venv,ca-certificates,bash",
+    ]
+
+    def build(place: Path, step: Step) -> None:
+        context = place / "context"
+        context.mkdir()
+        step.run([*SANDBOX, "mmdebstrap", *options, versions.debian, str(context / "rootfs.tar")])
+        _image(builder, step, place, HERE / "python" / "Dockerfile", PYTHON_IMAGE)
+
+    inputs: list[str | bytes] = [PYTHON_IMAGE, _text("python"), versions.debian, *options]
+    return Entry("image-python", inputs, build)
+
+
+def argo_entry(builder: Builder, versions: Versions, argo: Path) -> Entry:
+    """The image with Argo's controller and executor."""
+
+    def build(place: Path, step: Step) -> None:
+        context = place / "context"
+        context.mkdir()
+        for binary in ("workflow-controller", "argoexec"):
+            (context / binary).hardlink_to(argo / binary)
+        _image(builder, step, place, HERE / "argo" / "Dockerfile", versions.argo_image)
+
+    return Entry(f"image-argo-{versions.argo}", (argo.name, _text("argo")), build)
+
+
+def _image(builder: Builder, step: Step, place: Path, dockerfile: Path, tag: str) -> None:
+    with builder.cache.lock("buildah"):
+        builder.build(step, place / "context", dockerfile, tag)
+        builder.save(step, tag, place / ARCHIVE)
+    shutil.rmtree(place / "context")
+
+
+def _text(name: str) -> bytes:
+    return (HERE / name / "Dockerfile").read_bytes()
+
+
+def operator_archive(
+    cache: Cache, progress: Progress, project: Path, base: Path
+) -> tuple[str, Path]:
+    """Build the project's own image on the Python image; return its name and its archive."""
+    digest = inputs_digest(project)
+    tag = f"{OPERATOR_IMAGE}:{digest[:12]}"
+    builder = Builder(cache)
+
+    def build(place: Path, step: Step) -> None:
+        with cache.lock("buildah"):
+            if not builder.has(PYTHON_IMAGE):
+                builder.load(step, base)
+            dockerfile = project / "Dockerfile"
+            builder.build(step, project, dockerfile, tag, "--build-arg", f"BASE={PYTHON_IMAGE}")
+            builder.save(step, tag, place / ARCHIVE)
+
+    entry = Entry("image-operator", (digest, base.parent.name), build)
+    archive = cache.obtain(entry, progress) / ARCHIVE
+    _forget_old_operators(cache)
+    return tag, archive
+
+
+def inputs_digest(project: Path) -> str:
+    """A hash of every file of the project that goes into the operator's image."""
+    listed = subprocess.run(
+        [
+            *("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
+            *("--", *OPERATOR_INPUTS),
+        ],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        raise ClusterError(f"Cannot list the files of {project}: {listed.stderr}")
+    digest = hashlib.sha256()
+    for name in sorted(set(listed.stdout.split("\0")) - {""}):
+        path = project / name
+        if path.is_file():
+            digest.update(f"{name}\0{path.stat().st_mode:o}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _forget_old_operators(cache: Cache) -> None:
+    # Every edit of the operator makes an image of some hundred megabytes.
+    images = (cache.root / "entries").glob("image-operator-*")
+    for old in sorted(images, key=lambda path: path.stat().st_mtime)[:-KEPT_OPERATOR_IMAGES]:
+        shutil.rmtree(old, ignore_errors=True)

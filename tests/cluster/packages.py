@@ -1,0 +1,66 @@
+"""The Debian packages that the embedded cluster is made with.
+
+Installed when this runs as root; named in the error when it does not. A program that is
+there already, from whatever package, is left alone.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.progress import Progress
+
+# Program (or file) that is needed -> Debian package that brings it.
+NEEDED = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "nsenter": "util-linux",
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "/bin/busybox": "busybox-static",
+    "java": "openjdk-17-jre-headless",
+    "mvn": "maven",
+}
+
+
+# For tests that sync Git with Argo CD, besides. Debian's package redis-server would start a
+# service; the program itself is in this one, and serves when it is called redis-server.
+GIT = {"git": "git", "redis-check-rdb": "redis-tools"}
+
+
+def missing(needed: Mapping[str, str] = NEEDED) -> list[str]:
+    """Packages whose programs are not there."""
+    absent = {package for program, package in needed.items() if shutil.which(program) is None}
+    return sorted(absent)
+
+
+def require_root() -> None:
+    """Refuse early, with the ways out, where namespaces cannot be made."""
+    if os.geteuid() != 0:
+        raise ClusterError(
+            "The embedded cluster makes namespaces and mounts, so it needs root: run this with "
+            "sudo, or use a cluster of yours (--kubeconfig), or start a Docker daemon (kind)."
+        )
+
+
+def install(progress: Progress, needed: Mapping[str, str] = NEEDED) -> None:
+    """Install what is missing."""
+    packages = missing(needed)
+    if not packages:
+        return
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", "--no-remove", *packages]
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise ClusterError(f"These packages are missing; as root: {' '.join(command)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with progress.step("Debian packages") as step:
+        if not list(Path("/var/lib/apt/lists").glob("*_Packages*")):
+            step.run(["apt-get", "update"], env=environment)
+        step.run(command, env=environment)

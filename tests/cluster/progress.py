@@ -1,0 +1,120 @@
+"""Tells a waiting person what runs, for how long, and why it failed.
+
+On a terminal one line ticks; elsewhere each step is a line at its start and its end,
+with a heartbeat between, so that a silent minute never looks like a hang.
+Steps may run side by side in threads. Each has a log file, whose tail is in its error.
+"""
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from tests.cluster.errors import ClusterError
+
+HEARTBEAT = 20.0
+TICK = 0.5
+# Children die with this process even when it is killed, else an orphan would go on
+# writing into a directory that the next run has begun to use.
+MORTAL = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+def tail(log: Path, lines: int = 30) -> str:
+    """The end of a log, for an error message."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work with a title and a log."""
+
+    title: str
+    log: Path
+    started: float
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+    ) -> None:
+        """Run a command into the log; its failure names the step and shows the end of it."""
+        command = [*MORTAL, *map(str, argv)]
+        with self.log.open("ab") as log:
+            log.write(f"$ {' '.join(command)}\n".encode())
+            log.flush()
+            done = subprocess.run(
+                command, cwd=cwd, env=env, input=stdin, stdout=log, stderr=log, check=False
+            )
+        if done.returncode != 0:
+            raise ClusterError(
+                f"{self.title}: {argv[0]} ended with {done.returncode}\n"
+                f"{tail(self.log)}\nThe whole log: {self.log}"
+            )
+
+
+@dataclass
+class Progress:
+    """Shows steps on a stream and keeps their logs in a folder."""
+
+    stream: TextIO
+    logs: Path
+    _active: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Announce a piece of work, tick while it lasts, say how long it took."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self.logs / f"{title.replace(' ', '-').replace('/', '-')}.log"
+        log.unlink(missing_ok=True)
+        step = Step(title, log, time.monotonic())
+        stop = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(step, stop), daemon=True)
+        with self._lock:
+            self._active[title] = step.started
+        if not self.stream.isatty():
+            self.say(f"{title} ...")
+        ticker.start()
+        outcome = "failed"
+        try:
+            yield step
+            outcome = "done"
+        finally:
+            stop.set()
+            ticker.join()
+            with self._lock:
+                del self._active[title]
+            self.say(f"{title}: {outcome}, {time.monotonic() - step.started:.1f} s")
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        with self._lock:
+            clear = "\r\x1b[K" if self.stream.isatty() else ""
+            self.stream.write(f"{clear}  {text}\n")
+            self.stream.flush()
+
+    def _tick(self, step: Step, stop: threading.Event) -> None:
+        interactive = self.stream.isatty()
+        while not stop.wait(TICK if interactive else HEARTBEAT):
+            if interactive:
+                self._repaint()
+            else:
+                self.say(f"{step.title}: still at it, {time.monotonic() - step.started:.0f} s")
+
+    def _repaint(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            line = ", ".join(f"{title} {now - at:.0f} s" for title, at in self._active.items())
+            self.stream.write(f"\r\x1b[K  {line[:150]}")
+            self.stream.flush()

@@ -1,0 +1,85 @@
+"""One operator for each test process, and one of its own for a test that hurts its operator."""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.installation import DEPLOYMENT, FULL_KIND, Installation
+
+INSTALLATIONS = ("own", "installation", "catalogued")
+
+
+def _installed(cluster: Cluster, namespace: str, *settings: str) -> Iterator[Installation]:
+    if cluster.kafka is None:
+        pytest.skip("this cluster has no Kafka: set KAFKA")
+    # On a cluster that stays, an earlier run's topics stay too, and its namespaces for a while.
+    one = Installation(cluster, f"{namespace}-{uuid.uuid4().hex[:6]}")
+    one.install(f"kafka.bootstrapServers={cluster.kafka}", *settings)
+    yield one
+    one.remove()
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Cluster) -> Iterator[Installation]:
+    """An installation for all tests of a process that do not hurt it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    yield from _installed(cluster, f"e2e-{worker}")
+
+
+@pytest.fixture
+def shared(installation: Installation) -> Iterator[Installation]:
+    """The process's installation, for a test that only creates operations.
+
+    They go with the test, so that no other test finds its own names taken.
+    """
+    yield installation
+    installation.kubectl("delete", FULL_KIND, "--all", "--wait=false")
+
+
+@pytest.fixture
+def own(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installation]:
+    """An installation for one test, which may stop its operator or break its connections."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    yield from _installed(cluster, f"e2e-{name[:45].strip('-')}")
+
+
+@pytest.fixture(scope="module")
+def catalogued(cluster: Cluster) -> Iterator[Installation]:
+    """An installation whose operator looks images up in the ConfigMap `images`."""
+    yield from _installed(cluster, "e2e-examples", "tasks.catalogue=images")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the operator's log and what there is in its namespace with a failure."""
+    report = yield
+    arguments = getattr(item, "funcargs", {})
+    one = next((arguments[name] for name in INSTALLATIONS if name in arguments), None)
+    if report.failed and one is not None:
+        log = one.kubectl("logs", f"deployment/{DEPLOYMENT}", "--tail=60", check=False)
+        there = one.kubectl("get", "cho,workflows,pods", "-o", "wide", check=False)
+        report.sections += [("the operator's log", log), (f"in {one.namespace}", there)]
+        report.sections += _last_words(one)
+    return report
+
+
+def _last_words(one: Installation) -> list[tuple[str, str]]:
+    """The end of the log of each container that has ended badly, Argo's own too."""
+    found = one.kubectl("get", "pods", "-o", "json", check=False) or "{}"
+    bad = [
+        (pod["metadata"]["name"], container["name"])
+        for pod in json.loads(found).get("items", ())
+        for container in pod["status"].get("containerStatuses", ())
+        if container["state"].get("terminated", {}).get("exitCode")
+    ]
+    return [
+        (f"{pod}, {name}", one.kubectl("logs", pod, "-c", name, "--tail=15", check=False))
+        for pod, name in bad[:8]
+    ]

@@ -1,0 +1,63 @@
+"""Manifests for end-to-end tests."""
+
+from typing import Any
+
+from cloudharness_operation.names import API_VERSION, KIND
+from tests.installation import Installation
+
+Manifest = dict[str, Any]
+
+
+def bash(source: str, name: str = "task", **fields: object) -> Manifest:
+    """A task that is a bash script."""
+    return {"name": name, "bash": {"source": source}, **fields}
+
+
+def operation(name: str, *tasks: Manifest, topic: str = "", **spec: object) -> Manifest:
+    """An operation: of one task, or a pipeline of several."""
+    notify = {"onExit": {"notify": {"topic": topic, "payload": name}}} if topic else {}
+    kind = "SingleTask" if len(tasks) == 1 else "Pipeline"
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name},
+        "spec": {"type": kind, "tasks": list(tasks), **notify, **spec},
+    }
+
+
+def claim(name: str, mode: str = "ReadWriteOnce") -> Manifest:
+    """A claim of the default storage class."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Mi"}}},
+    }
+
+
+def deployment(name: str, one: Installation, node: str, labels: dict[str, str]) -> Manifest:
+    """A service on a node that has a claim of its own name mounted."""
+    selector = {"app": name}
+    container = {
+        "name": "main",
+        "image": one.cluster.python_image,
+        "command": ["sleep", "3600"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": {"labels": {**selector, **labels}},
+                "spec": {
+                    "nodeSelector": {"kubernetes.io/hostname": node},
+                    "terminationGracePeriodSeconds": 0,
+                    "containers": [container],
+                    "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}],
+                },
+            },
+        },
+    }

@@ -1,0 +1,327 @@
+"""Brokers that ask for TLS, certificates and passwords, and what they refuse."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from cloudharness_operation.event_schema import ExitEventValue
+from tests import kafka
+from tests.cluster import Cluster, config
+from tests.cluster.controlplane import JAVA, accepts
+from tests.cluster.embedded import EmbeddedCluster
+from tests.e2e.operations import bash, operation
+from tests.installation import FULL_KIND, Installation, condition, eventually
+
+pytestmark = pytest.mark.e2e
+
+PASSWORD = "correct horse"  # noqa: S105 - of users who live as long as a test.
+
+
+@pytest.fixture
+def admin(cluster: Cluster) -> AdminClient:
+    """A client of the broker that may do everything."""
+    if not isinstance(cluster, EmbeddedCluster):
+        pytest.skip("only the embedded cluster's broker has users of ours")
+    return AdminClient({"bootstrap.servers": config.KAFKA})
+
+
+def scram(admin: AdminClient, user: str, mechanism: ScramMechanism) -> None:
+    """Make a user with the right password."""
+    credential = ScramCredentialInfo(mechanism, 4096)
+    change = UserScramCredentialUpsertion(user, credential, PASSWORD.encode())
+    for future in admin.alter_user_scram_credentials([change]).values():
+        future.result(30)
+
+
+def allow(admin: AdminClient, user: str, topic: str) -> None:
+    """Let one user write to a topic, and so nobody else whom nothing names."""
+    rule = AclBinding(
+        *(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{user}", "*"),
+        *(AclOperation.ALL, AclPermissionType.ALLOW),
+    )
+    for future in admin.create_acls([rule]).values():
+        future.result(30)
+
+
+def make_topic(admin: AdminClient, topic: NewTopic) -> None:
+    """Make a topic as a person does."""
+    for future in admin.create_topics([topic]).values():
+        future.result(30)
+
+
+def pki(one: Installation, name: str) -> str:
+    """A file of the cluster's certificates."""
+    assert isinstance(one.cluster, EmbeddedCluster)
+    return (one.cluster.state.pki / name).read_text()
+
+
+def secret(one: Installation, **keys: str) -> None:
+    """Write the Secret, with `_` for `.` in the names of its keys."""
+    data = {key.replace("_", "."): text for key, text in keys.items()}
+    one.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kafka"}} | {"stringData": data}
+    )
+
+
+def with_password(one: Installation, password: str = PASSWORD) -> None:
+    """Write a Secret for SASL_SSL with SCRAM-SHA-512, and the namespace's own user."""
+    secret(
+        one,
+        protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        user=one.namespace,
+        password=password,
+        ca_crt=pki(one, "ca.crt"),
+    )
+
+
+def connect(one: Installation, servers: str) -> None:
+    """Install the operator anew, with the Secret."""
+    one.install(f"kafka.bootstrapServers={servers}", "kafka.secret=kafka")
+
+
+def connect_as_user(one: Installation, admin: AdminClient, password: str = PASSWORD) -> None:
+    """Make the namespace's own user, and install the operator with a password for it."""
+    scram(admin, one.namespace, ScramMechanism.SCRAM_SHA_512)
+    with_password(one, password)
+    connect(one, config.KAFKA_SASL_TLS)
+
+
+def told(one: Installation, name: str, status: str, reason: str, timeout: float = 60) -> str:
+    """Wait for what an operation says of its event; return the message."""
+
+    def is_told() -> bool:
+        said = condition(one.status(name), "Notified")
+        return (said.get("status"), said.get("reason")) == (status, reason)
+
+    eventually(is_told, timeout)
+    return str(condition(one.status(name), "Notified")["message"])
+
+
+def only_event(one: Installation, name: str) -> None:
+    """Read the topic: it holds this operation's event, once."""
+    uid = one.get(FULL_KIND, name)["metadata"]["uid"]
+    begun = time.monotonic()
+    # Nothing more may come: read a little longer than until the first.
+    found = kafka.events(config.KAFKA, one.namespace, lambda all_: len(all_) > 1, timeout=8)
+    assert [event.id for event in found] == [f"{uid}/1/exit"], time.monotonic() - begun
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "PLAIN"])
+def test_a_password(own: Installation, admin: AdminClient, mechanism: str) -> None:
+    user, password, servers = own.namespace, PASSWORD, config.KAFKA_SASL_TLS
+    if mechanism == "PLAIN":
+        (user, password), servers = config.KAFKA_PLAIN_USER, config.KAFKA_SASL
+    else:
+        scram(admin, user, ScramMechanism[mechanism.replace("-", "_")])
+    tls = {"ca_crt": pki(own, "ca.crt")} if servers == config.KAFKA_SASL_TLS else {}
+    protocol = "SASL_SSL" if tls else "SASL_PLAINTEXT"
+    secret(own, protocol=protocol, sasl_mechanism=mechanism, user=user, password=password, **tls)
+    connect(own, servers)
+    own.apply(operation("safe", bash("true"), topic=own.namespace))
+    own.wait_for("safe", "Notified")
+    only_event(own, "safe")
+
+
+@pytest.mark.usefixtures("admin")
+def test_a_client_certificate_that_is_missed_and_then_given(own: Installation) -> None:
+    secret(own, protocol="SSL", ca_crt=pki(own, "ca.crt"), user_skip="true")
+    connect(own, config.KAFKA_MUTUAL_TLS)
+    own.apply(operation("safe", bash("true"), topic=own.namespace))
+    assert "alert" in told(own, "safe", "False", "TLSFailed")
+    secret(
+        own,
+        protocol="SSL",
+        ca_crt=pki(own, "ca.crt"),
+        user_crt=pki(own, "kafka-client.crt"),
+        user_key=pki(own, "kafka-client.key"),
+        user_skip="false",
+    )
+    seen_now(own)
+    own.wait_for("safe", "Notified")
+    only_event(own, "safe")
+
+
+def seen_now(one: Installation) -> None:
+    """Have the kubelet look at the pod now, and so bring the new Secret."""
+    pod = one.operator_pod()["metadata"]["name"]
+    one.kubectl("annotate", "pod", pod, f"test/now={uuid.uuid4()}", "--overwrite")
+
+
+def test_a_wrong_password_is_told_and_the_right_one_needs_no_restart(
+    own: Installation, admin: AdminClient
+) -> None:
+    connect_as_user(own, admin, "wrong")
+    before = own.operator_pod()
+    own.apply(operation("late", bash("true"), topic=own.namespace))
+    status = own.wait_for("late")
+    assert status["phase"] == "Succeeded"
+    message = told(own, "late", "False", "AuthenticationFailed")
+    assert "invalid credentials" in message
+    with_password(own)
+    begun = time.monotonic()
+    seen_now(own)
+    own.wait_for("late", "Notified")
+    print(f"confirmed {time.monotonic() - begun:.1f} s after the new Secret")
+    only_event(own, "late")
+    after = own.operator_pod()
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_a_secret_that_contradicts_itself_is_refused_by_name(
+    own: Installation, admin: AdminClient
+) -> None:
+    connect_as_user(own, admin)
+    own.kubectl("patch", "secret", "kafka", "-p", json.dumps({"stringData": {"protocol": "SSL"}}))
+    seen_now(own)
+    eventually(lambda: "going on with the settings of before" in logs(own), timeout=90)
+    own.apply(operation("unharmed", bash("true"), topic=own.namespace))
+    own.wait_for("unharmed", "Notified")
+    own.kill_operator()
+    wanted = "error: Secret of kafka.secret: sasl.mechanism is of no use with protocol SSL"
+    eventually(lambda: wanted in logs(own), timeout=90)
+
+
+def logs(one: Installation) -> str:
+    """The operator's log, of the container that runs or ran last."""
+    return one.kubectl("logs", "deployment/cho-cloudharness-operator", check=False)
+
+
+def test_a_topic_that_is_not_ours_is_told_and_tried_again(
+    own: Installation, admin: AdminClient
+) -> None:
+    connect_as_user(own, admin)
+    allow(admin, "somebody-else", own.namespace)
+    own.apply(operation("denied", bash("true"), topic=own.namespace))
+    own.wait_for("denied")
+    message = told(own, "denied", "False", "AuthorizationFailed")
+    assert own.namespace in message
+    allow(admin, own.namespace, own.namespace)
+    own.wait_for("denied", "Notified")
+    only_event(own, "denied")
+
+
+def test_a_topic_that_is_not_allowed_is_refused(own: Installation) -> None:
+    own.install(f"kafka.bootstrapServers={own.cluster.kafka}", "kafka.allowedTopics={mine,e2e-*}")
+    own.apply(operation("theirs", bash("true"), topic="theirs"))
+    status = own.wait_for("theirs")
+    accepted = condition(status, "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
+    assert accepted["message"].startswith("spec.onExit.notify.topic: 'theirs' is not one of")
+    assert "use one like mine, e2e-*, or add it to kafka.allowedTopics" in accepted["message"]
+    own.apply(operation("ours", bash("true"), topic=own.namespace))
+    own.wait_for("ours", "Notified")
+
+
+@pytest.mark.usefixtures("admin")
+def test_a_topic_that_is_not_there_is_told_and_tried_again(
+    own: Installation, tmp_path: Path
+) -> None:
+    with strict_broker(own, tmp_path) as servers:
+        own.install(f"kafka.bootstrapServers={servers}")
+        own.apply(operation("homeless", bash("true"), topic=own.namespace))
+        own.wait_for("homeless")
+        message = told(own, "homeless", "False", "TopicNotFound")
+        assert own.namespace in message
+        make_topic(AdminClient({"bootstrap.servers": servers}), NewTopic(own.namespace, 1, 1))
+        own.wait_for("homeless", "Notified")
+
+
+@contextmanager
+def strict_broker(one: Installation, folder: Path) -> Iterator[str]:
+    """Another broker, which makes no topic by itself: that is a setting of the whole broker."""
+    assert isinstance(one.cluster, EmbeddedCluster)
+    home, properties = Path(one.cluster.artifacts.kafka), folder / "server.properties"
+    shutil.copytree(home / "formatted", folder / "data")
+    text = config.kafka_properties(f"{folder}/data").replace(":9092", ":9192")
+    text = text.replace(":9093", ":9193").replace("enable=true", "enable=false")
+    properties.write_text(text)
+    command = ["java", *JAVA, "-cp", f"{home}/libs/*", "kafka.Kafka", str(properties)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            eventually(lambda: accepts(config.BRIDGE_ADDRESS, 9192))
+            yield f"{config.BRIDGE_ADDRESS}:9192"
+        finally:
+            process.kill()
+
+
+PAYLOADS = {
+    "text": 'plain \u00e9 \U0001f680 \\ "',
+    "dict": '{"b": 1, "a": [1.0, null]}',
+    "nested": json.dumps({"inner": json.dumps({"deep": "\"'\\"})}),
+}
+
+
+def test_a_listener_of_cloudharness_reads_the_event_and_the_other_mode_has_it_all(
+    own: Installation,
+) -> None:
+    servers = own.cluster.kafka or ""
+    for name, payload in PAYLOADS.items():
+        notify = {"notify": {"topic": own.namespace, "payload": payload}}
+        own.apply(operation(name, bash("true"), onExit=notify))
+    for name in PAYLOADS:
+        own.wait_for(name, "Notified")
+    found = kafka.events(servers, own.namespace, lambda all_: len(all_) >= len(PAYLOADS))
+    assert {event.data["operation"]: event.data["payload"] for event in found} == PAYLOADS
+    for event in found:
+        ExitEventValue.model_validate(event.data)
+        assert event.data["status"] == "Succeeded"
+        child = own.status(event.data["operation"])["workflowRef"]["name"]
+        assert event.data["workflow"] == child
+    own.install(f"kafka.bootstrapServers={servers}", "kafka.contentMode=structured")
+    topic = f"{own.namespace}-structured"
+    own.apply(operation("whole", bash("true"), topic=topic))
+    own.wait_for("whole", "Notified")
+    (whole,) = kafka.events(servers, topic, bool)
+    assert whole.attributes == {"content-type": "application/cloudevents+json"}
+    assert whole.data["id"] == f"{whole.key}/1/exit"
+    ExitEventValue.model_validate(whole.data["data"])
+
+
+def test_a_record_that_is_too_large_for_its_topic_is_told_and_counted(own: Installation) -> None:
+    small = NewTopic(own.namespace, 1, 1, config={"max.message.bytes": "200"})
+    make_topic(AdminClient({"bootstrap.servers": own.cluster.kafka or ""}), small)
+    own.apply(operation("large", bash("true"), topic=own.namespace))
+    own.apply(operation("fits", bash("true"), topic=f"{own.namespace}-2"))
+    own.wait_for("fits", "Notified")
+    told(own, "large", "False", "MessageTooLarge")
+    (child,) = own.workflows("large")
+    assert child["metadata"]["finalizers"] == ["cloudharness.io/exit-event"]
+    numbers = metrics(own)
+    prefix = "cloudharness_operation_events"
+    assert numbers[f"{prefix}_sent_total"] == 1
+    assert numbers[f'{prefix}_failed_total{{reason="MessageTooLarge"}}'] == 1
+    assert numbers[f"{prefix}_pending"] == 1
+    assert numbers[f"{prefix}_oldest_pending_seconds"] > 0
+
+
+def metrics(one: Installation) -> dict[str, float]:
+    """What Prometheus reads of the operator."""
+    address = one.operator_pod()["status"]["podIP"]
+    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as reply:
+        lines = reply.read().decode().splitlines()
+    return {
+        name: float(number)
+        for name, _, number in (line.rpartition(" ") for line in lines if line[:1] != "#")
+    }

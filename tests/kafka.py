@@ -1,0 +1,62 @@
+"""Exit events as a consumer gets them."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import confluent_kafka
+
+
+@dataclass(frozen=True)
+class Event:
+    """One record: its CloudEvents attributes and its data."""
+
+    key: str
+    attributes: dict[str, str]
+    data: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The same for each repeat."""
+        return self.attributes["ce_id"]
+
+
+def events(
+    servers: str, topic: str, enough: Callable[[list[Event]], bool], timeout: float = 60
+) -> list[Event]:
+    """Read a topic from its beginning until there is enough in it, or the time is over."""
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": f"tests-{uuid.uuid4()}",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            # A topic is made by its first record, and the consumer should notice soon.
+            "topic.metadata.refresh.interval.ms": 500,
+            "allow.auto.create.topics": True,
+        }
+    )
+    found: list[Event] = []
+    try:
+        consumer.subscribe([topic])
+        deadline = time.monotonic() + timeout
+        while not enough(found) and time.monotonic() < deadline:
+            message = consumer.poll(0.2)
+            if message is not None and message.error() is None:
+                found.append(_event(message))
+    finally:
+        consumer.close()
+    return found
+
+
+def _event(message: confluent_kafka.Message) -> Event:
+    key, value, headers = message.key(), message.value(), message.headers()
+    assert isinstance(key, bytes), "the record has no key"
+    assert value is not None, "the record has no value"
+    attributes = {
+        name: text.decode() for name, text in dict(headers or ()).items() if isinstance(text, bytes)
+    }
+    return Event(key.decode(), attributes, json.loads(value))

@@ -1,0 +1,290 @@
+"""What a child is made to do, and why its run ended before its end: one situation a row."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cloudharness_operation.names import ANNOTATION_CUT
+from cloudharness_operation.record import OperationStatus, TaskPhase
+from cloudharness_operator import control, cut
+from cloudharness_operator.child import Child, Note
+from cloudharness_operator.cut import MAX_MESSAGE, Cut
+from cloudharness_operator.nodes import Wait
+from tests.builders import FINISHED, NOW, STARTED, child, operation, task
+
+LIMIT = 600
+CANCELLED = Cut("Cancelled", "spec.cancel is Stop", NOW)
+STUCK = Cut("PendingDeadlineExceeded", "task add: no image", NOW)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def running(**fields: Any) -> Child:
+    return child("Running", **fields)
+
+
+def waiting(seconds: float, message: str = "ErrImagePull: none", **fields: Any) -> Child:
+    return running(waits=(Wait("add", ago(seconds), message),), **fields)
+
+
+def told(patch: dict[str, Any] | None) -> Any:
+    """A patch in short: its spec, and the reason and message of its annotation."""
+    if patch is None:
+        return None
+    assert set(patch) <= {"spec", "metadata"}
+    text = patch.get("metadata", {}).get("annotations", {}).get(ANNOTATION_CUT)
+    why = json.loads(text) if text else {}
+    assert why.pop("at", "2026-01-02T03:04:05Z") == "2026-01-02T03:04:05Z"
+    return patch.get("spec"), *why.values()
+
+
+STOP = {"shutdown": "Stop"}
+END = {"shutdown": "Terminate"}
+ON_STOP = ("Cancelled", "spec.cancel is Stop")
+ON_END = ("Cancelled", "spec.cancel is Terminate")
+PULL = ("PendingDeadlineExceeded", "task add: ErrImagePull: none (pendingDeadlineSeconds: 600)")
+LONG = ("DeadlineExceeded", "not done after 30 s (activeDeadlineSeconds)")
+ROOM = "Unschedulable: 0/2 nodes"
+QUOTA = 'pods "x" is forbidden: exceeded quota: q'
+DONE = task("b", "Succeeded", completion_time=ago(100))
+
+
+UNSEEN = (
+    "Argo has not begun the Workflow: is its workflow controller running, and does it serve this "
+    "namespace? (pendingDeadlineSeconds: 600)"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "found", "expected"),
+    [
+        ({}, running(), None),
+        ({"suspend": True}, running(), ({"suspend": True},)),
+        ({"suspend": True}, child(), ({"suspend": True},)),
+        ({"suspend": True}, running(suspended=True), None),
+        ({}, running(suspended=True), ({"suspend": None},)),
+        ({"cancel": "Stop"}, running(), (STOP, *ON_STOP)),
+        ({"cancel": "Terminate"}, running(), (END, *ON_END)),
+        ({"cancel": "Stop"}, child(), (STOP, *ON_STOP)),
+        (
+            {"cancel": "Stop", "suspend": True},
+            running(suspended=True),
+            ({"suspend": None, **STOP}, *ON_STOP),
+        ),
+        ({"cancel": "Stop", "suspend": True}, running(), (STOP, *ON_STOP)),
+        ({"cancel": "Stop"}, running(shutdown="Stop", cut=CANCELLED), None),
+        ({"cancel": "Terminate"}, running(shutdown="Stop", cut=CANCELLED), (END,)),
+        ({"cancel": "Stop"}, running(shutdown="Terminate", cut=STUCK), None),
+        ({"cancel": "Stop"}, running(shutdown="Stop"), (None, *ON_STOP)),
+        ({"cancel": "Stop"}, running(cut=CANCELLED), (STOP,)),
+        ({}, running(shutdown="Stop", suspended=True), ({"suspend": None},)),
+        ({"suspend": True}, running(shutdown="Stop"), None),
+        ({}, waiting(599), None),
+        ({}, waiting(600), (END, *PULL)),
+        ({}, waiting(600, cut=STUCK, shutdown="Terminate"), None),
+        ({}, waiting(600, cut=STUCK), (END,)),
+        ({"suspend": True}, waiting(600, suspended=True), ({"suspend": None, **END}, *PULL)),
+        ({"pendingDeadlineSeconds": 0}, waiting(9999), None),
+        ({"pendingDeadlineSeconds": 700}, waiting(650), None),
+        ({"pendingDeadlineSeconds": 5}, waiting(4), None),
+        (
+            {"pendingDeadlineSeconds": 5},
+            waiting(5, ""),
+            (
+                END,
+                "PendingDeadlineExceeded",
+                "task add: its pod has not started (pendingDeadlineSeconds: 5)",
+            ),
+        ),
+        ({"cancel": "Stop"}, waiting(600), (STOP, *ON_STOP)),
+        ({}, waiting(700, ROOM, tasks=(task("b"),)), None),
+        ({}, waiting(700, QUOTA, tasks=(task("b"),)), None),
+        ({}, waiting(700, ROOM, tasks=(DONE,)), None),
+        (
+            {},
+            waiting(700, ROOM, tasks=(task("b", "Pending"),)),
+            (
+                END,
+                "PendingDeadlineExceeded",
+                f"task add: {ROOM} (pendingDeadlineSeconds: 600)",
+            ),
+        ),
+        ({}, waiting(700, tasks=(task("b"), DONE)), (END, *PULL)),
+        (
+            {"suspend": True},
+            running(started=ago(30), deadline=30, suspended=True),
+            ({"suspend": None, **END}, *LONG),
+        ),
+        ({"suspend": True}, running(started=ago(29), deadline=30, suspended=True), None),
+        ({}, running(started=ago(119), deadline=30), None),
+        ({}, running(started=ago(120), deadline=30), (END, *LONG)),
+        ({}, child(created=ago(599)), None),
+        ({}, child(created=ago(600)), (END, "PendingDeadlineExceeded", UNSEEN)),
+        ({"pendingDeadlineSeconds": 0}, child(created=ago(9999)), None),
+        ({}, child("Pending", created=ago(9999)), None),
+    ],
+)
+def test_what_a_child_is_made_to_do(spec: dict[str, Any], found: Child, expected: Any) -> None:
+    assert told(control.patch(operation(spec=spec), found, NOW, LIMIT)) == expected
+
+
+def test_nothing_is_counted_where_the_operator_gives_no_limit() -> None:
+    assert control.patch(operation(), waiting(9999), NOW, 0) is None
+    assert control.next_look(operation(), waiting(9999), NOW, 0) is None
+
+
+def test_a_pod_that_says_nothing_now_is_told_by_what_it_said_before() -> None:
+    before = OperationStatus(tasks=(task(phase="Pending", reason="ImagePullFailed", message="x"),))
+    patch = control.patch(operation(status=before), waiting(600, ""), NOW, LIMIT)
+    assert told(patch)[2] == "task add: x (pendingDeadlineSeconds: 600)"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (running(), None),
+        (waiting(599), 1.0),
+        (waiting(601), 0.0),
+        (waiting(700, ROOM, tasks=(DONE,)), 500.0),
+        (waiting(700, ROOM, tasks=(task("b"),)), None),
+        (running(started=ago(10), deadline=30), 110.0),
+        (running(started=ago(10), deadline=30, suspended=True), 20.0),
+        (child(created=ago(595)), 5.0),
+        (waiting(595, started=ago(10), deadline=30, suspended=True), 5.0),
+        (child(cut=CANCELLED), 30.0),
+        (running(cut=CANCELLED, shutdown="Stop"), None),
+        (running(cut=CANCELLED, shutdown="Terminate"), 90.0),
+    ],
+)
+def test_when_to_look_again(found: Child, expected: float | None) -> None:
+    assert control.next_look(operation(), found, NOW, LIMIT) == expected
+
+
+def end(phase: str, *tasks: Any, **fields: Any) -> Child:
+    return child(phase, tasks=tasks, **fields)
+
+
+def failed(before_end: float, reason: str | None = None) -> Any:
+    return task(
+        phase="Failed",
+        reason=reason,
+        completion_time=STARTED + timedelta(seconds=30 - before_end),
+    )
+
+
+BY_HAND = "Stopped with strategy 'Stop'"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (end("Failed"), None),
+        (end("Failed", cut=CANCELLED), "Cancelled"),
+        (end("Error", cut=CANCELLED), "Cancelled"),
+        (end("Succeeded", cut=CANCELLED, shutdown="Stop"), None),
+        (end("Failed", cut=STUCK, deadline=30), "PendingDeadlineExceeded"),
+        (end("Failed", shutdown="Stop", message=BY_HAND), "Cancelled"),
+        (end("Failed", message=BY_HAND), None),
+        (end("Failed", shutdown="Stop", message="another"), None),
+        (end("Failed", deadline=30), "DeadlineExceeded"),
+        (end("Failed", deadline=239), "DeadlineExceeded"),
+        (end("Failed", deadline=240), None),
+        (end("Failed", deadline=30, finished=None), None),
+        (end("Failed", deadline=30, started=None), None),
+        (end("Succeeded", deadline=30), None),
+        (end("Failed", failed(0), deadline=30), "DeadlineExceeded"),
+        (end("Failed", failed(1), deadline=30), None),
+        (end("Failed", failed(1, "OOMKilled"), deadline=30), None),
+        (end("Failed", failed(2, "DeadlineExceeded"), deadline=30), "DeadlineExceeded"),
+        (end("Failed", failed(3, "DeadlineExceeded"), deadline=30), None),
+        (end("Failed", failed(20), failed(0), deadline=30), "DeadlineExceeded"),
+        (end("Failed", task(phase="Failed"), deadline=30), None),
+    ],
+)
+def test_why_a_run_ended(found: Child, expected: str | None) -> None:
+    why = control.verdict(found)
+    assert (why and why.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (child(cut=Cut("Cancelled", "m", ago(30))), Note("Cancelled", "m")),
+        (child(cut=Cut("Cancelled", "m", ago(29))), None),
+        (running(cut=Cut("Cancelled", "m", ago(99)), shutdown="Stop"), None),
+        (running(cut=Cut("Cancelled", "m", ago(89)), shutdown="Terminate"), None),
+        (running(cut=Cut("Cancelled", "m", ago(90)), shutdown="Terminate"), Note("Cancelled", "m")),
+        (child(), None),
+    ],
+)
+def test_what_argo_does_not_answer(found: Child, expected: Note | None) -> None:
+    assert control.unanswered(found, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "found", "expected"),
+    [
+        ({}, None, None),
+        ({"suspend": True}, None, "Suspended"),
+        ({"suspend": True}, running(), None),
+        ({}, running(suspended=True), "Suspended"),
+        ({}, running(cut=CANCELLED, suspended=True), "Cancelling"),
+        ({}, running(cut=STUCK), "PendingDeadlineExceeded"),
+    ],
+)
+def test_where_it_stands(spec: dict[str, Any], found: Child | None, expected: str | None) -> None:
+    note = control.standing(operation(spec=spec), found)
+    assert (note and note.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "ended"),
+    [
+        (None, False),
+        (child(), True),
+        (running(), False),
+        (child(shutdown="Stop"), False),
+        (child(deleted=FINISHED), False),
+    ],
+)
+def test_what_is_begun_after_the_end_is_ended(found: Child | None, *, ended: bool) -> None:
+    assert (control.needless(found) is not None) == ended
+
+
+def test_a_cut_is_read_as_it_was_written() -> None:
+    assert cut.from_annotation(STUCK.to_annotation()) == STUCK
+    long = replace(STUCK, message="ü" * 5000)
+    assert cut.from_annotation(long.to_annotation()) == replace(STUCK, message="ü" * MAX_MESSAGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        "null",
+        "{}",
+        '{"reason": "", "message": "", "at": "2026-01-02T03:04:05Z"}',
+        '{"reason": 3, "message": "", "at": "2026-01-02T03:04:05Z"}',
+        '{"reason": "a", "message": null, "at": "2026-01-02T03:04:05Z"}',
+        '{"reason": "a", "message": "", "at": "yesterday"}',
+        '{"reason": "a", "message": "", "at": "2026-01-02T03:04:05"}',
+        '{"reason": "a", "message": "", "at": 3}',
+    ],
+)
+def test_what_somebody_else_has_written_is_no_cut(text: str) -> None:
+    assert cut.from_annotation(text) is None
+
+
+def test_the_phases_that_count_as_failed() -> None:
+    for phase in (TaskPhase.FAILED, TaskPhase.ERROR):
+        late = task(phase=phase.value, completion_time=FINISHED)
+        assert control.verdict(child("Failed", tasks=(late,), deadline=30)) is not None

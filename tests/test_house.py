@@ -1,0 +1,62 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("core", "client", "operator")
+MODULES = {
+    str(path.relative_to(ROOT)): path for room in ROOMS for path in (ROOT / room).rglob("*.py")
+}
+
+
+@pytest.mark.parametrize(
+    "path", ["operator/__init__.py", "core/__init__.py", "client/cloudharness/__init__.py"]
+)
+def test_a_room_is_no_package(path: str) -> None:
+    assert not (ROOT / path).exists()
+
+
+def test_there_are_modules_in_each_room() -> None:
+    assert {path.split("/")[0] for path in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_a_module_is_short(path: str) -> None:
+    assert len(MODULES[path].read_text().splitlines()) < 300
+
+
+def test_kopf_is_imported_in_two_files() -> None:
+    kopf = re.compile(r"^\s*(import kopf\b|from kopf\b)", re.MULTILINE)
+    assert {path for path, file in MODULES.items() if kopf.search(file.read_text())} == {
+        "operator/cloudharness_operator/__main__.py",
+        "operator/cloudharness_operator/handlers.py",
+    }
+
+
+def imported(module: str) -> set[str]:
+    """Return the packages that an import brings with it, in a process of its own."""
+    script = f"import {module}, sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("cloudharness_operator", {"kopf", "aiohttp", "confluent_kafka", "kubernetes"}),
+        ("cloudharness_operator.plan", {"kopf", "aiohttp", "confluent_kafka", "kubernetes"}),
+        ("cloudharness_operator.reconcile", {"kopf", "aiohttp", "confluent_kafka", "kubernetes"}),
+        ("cloudharness_operation.render", {"kopf", "aiohttp", "confluent_kafka", "kubernetes"}),
+    ],
+)
+def test_an_import_brings_no_more_than_it_needs(module: str, forbidden: set[str]) -> None:
+    assert not imported(module) & forbidden

@@ -1,0 +1,167 @@
+"""What is done about children that no operation answers for any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloudharness_operator import leftovers
+from cloudharness_operator.delivery import State
+from cloudharness_operator.expiry import Keep
+from cloudharness_operator.seen import Seen
+from tests.builders import (
+    CHILD,
+    CLOCK,
+    EVENT_ID,
+    FINISHED,
+    NOW,
+    OTHER_UID,
+    child,
+    delivery,
+    destination,
+    seen,
+)
+from tests.test_plan import told
+
+END = FINISHED.timestamp()
+SHUTDOWN = {"spec": {"suspend": None, "shutdown": "Terminate"}}
+
+
+def row(sentence: str, what: Seen, **expected: Any) -> Any:
+    return pytest.param(what, expected, id=sentence)
+
+
+def gone(**fields: Any) -> Seen:
+    """What is seen of a child whose operation is gone."""
+    return seen(gone=True, **fields)
+
+
+ORPHANS = [
+    row("a free Workflow without its operation is nobody's", gone(child=child("Succeeded"))),
+    row(
+        "a held Workflow without its operation has it asked for",
+        gone(child=child("Succeeded", held=True)),
+        confirm=True,
+    ),
+    row(
+        "a held Workflow without its operation tells its end itself",
+        gone(child=child("Succeeded", held=True), certain=True),
+        publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
+        after=2.0,
+    ),
+    row(
+        "one that was cut short tells that",
+        gone(child=child("Running", held=True, deleted=NOW), certain=True),
+        publish=(EVENT_ID, "Error", "Deleted"),
+        after=2.0,
+    ),
+    row(
+        "one that runs and is not being deleted yet goes on",
+        gone(child=child("Running", held=True), certain=True),
+    ),
+    row(
+        "its event is waited for as long as it takes",
+        gone(
+            child=child("Succeeded", held=True),
+            certain=True,
+            delivery=delivery(State.FAILED, begun=CLOCK - 900, changed=CLOCK, attempts=4),
+        ),
+        after=8.0,
+    ),
+    row(
+        "its event is published again after the back-off",
+        gone(
+            child=child("Succeeded", held=True),
+            certain=True,
+            delivery=delivery(State.FAILED, begun=CLOCK - 900, changed=CLOCK - 8, attempts=4),
+        ),
+        publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
+    ),
+    row(
+        "it is let go when its event is told",
+        gone(
+            child=child("Succeeded", held=True),
+            certain=True,
+            delivery=delivery(State.ACKED),
+        ),
+        release=CHILD,
+        forget=EVENT_ID,
+    ),
+    row(
+        "one whose annotation is gone is let go",
+        gone(child=child("Succeeded", held=True, exit_event=""), certain=True),
+        release=CHILD,
+    ),
+    row(
+        "one whose annotation is mangled is let go",
+        gone(child=child("Succeeded", held=True, exit_event='{"uid": 1}'), certain=True),
+        release=CHILD,
+    ),
+    row(
+        "one whose annotation is another operation's is let go",
+        gone(
+            child=child(
+                "Succeeded",
+                held=True,
+                exit_event=destination(uid=OTHER_UID).to_annotation(),
+            ),
+            certain=True,
+        ),
+        release=CHILD,
+    ),
+]
+FORMER = [
+    row(
+        "one of a former run that was not told of tells its end itself",
+        seen(child=child("Failed", held=True)),
+        publish=(EVENT_ID, "Failed", "TaskFailed"),
+        after=2.0,
+    ),
+    row(
+        "and is let go when that is told",
+        seen(child=child("Failed", held=True), delivery=delivery(State.ACKED)),
+        release=CHILD,
+        forget=EVENT_ID,
+    ),
+    row(
+        "one that was deleted before its end is lost, since its operation stays",
+        seen(child=child("Running", held=True, deleted=NOW)),
+        publish=(EVENT_ID, "Error", "WorkflowLost"),
+        after=2.0,
+    ),
+    row(
+        "one that still runs is ended: the operation has gone on",
+        seen(child=child("Running")),
+        steer=SHUTDOWN,
+    ),
+    row("once", seen(child=child("Running", shutdown="Terminate"))),
+    row(
+        "one is kept for its time",
+        seen(child=child("Failed"), keep=Keep(5, 60), server=END + 10),
+        after=50.0,
+    ),
+    row(
+        "by its own outcome",
+        seen(child=child("Succeeded"), keep=Keep(5, 60), server=END + 10),
+        expire=CHILD,
+    ),
+    row("or for ever", seen(child=child("Succeeded"), server=END + 1e6)),
+    row(
+        "one that is being deleted is not deleted again",
+        seen(child=child("Failed", deleted=NOW), keep=Keep(0, 0), server=END + 10),
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "expected"), [*ORPHANS, *FORMER])
+def test_a_decision(what: Seen, expected: dict[str, Any]) -> None:
+    assert told(leftovers.decide(what)) == expected
+
+
+def test_an_orphan_tells_what_its_annotation_says() -> None:
+    noted = destination(topics=("one", "two"), payload="kept")
+    orphan = child("Succeeded", held=True, exit_event=noted.to_annotation())
+    plan = leftovers.decide(gone(child=orphan, certain=True))
+    assert plan.publish is not None
+    assert plan.publish.destination == noted

@@ -1,0 +1,107 @@
+"""Turns at a bounded rate."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudharness_operator.pace import ABANDONED, Pace
+
+
+class Bench:
+    def __init__(self, rate: float = 50.0) -> None:
+        self.time = 1000.0
+        self.pace = Pace(rate, lambda: self.time)
+
+
+def run(bench: Bench, arrivals: list[tuple[float, str]]) -> list[float]:
+    """Have each key ask until its turn has come; return when each had it."""
+    asking, had = sorted(arrivals), []
+    while asking:
+        at, key = heapq.heappop(asking)
+        bench.time = max(bench.time, at)
+        if wait := bench.pace.wait(key):
+            heapq.heappush(asking, (bench.time + wait, key))
+        else:
+            had.append(bench.time)
+    return had
+
+
+def test_one_alone_does_not_wait() -> None:
+    bench = Bench()
+    assert bench.pace.wait("a") == 0.0
+
+
+def test_a_turn_is_used_once() -> None:
+    bench = Bench(2.0)
+    assert [bench.pace.wait("a"), bench.pace.wait("a")] == [0.0, 0.5]
+
+
+def test_whose_turn_has_not_come_keeps_its_turn() -> None:
+    bench = Bench(2.0)
+    bench.pace.wait("a")
+    assert [bench.pace.wait("b"), bench.pace.wait("c"), bench.pace.wait("b")] == [0.5, 1.0, 0.5]
+    bench.time += 0.5
+    assert [bench.pace.wait("c"), bench.pace.wait("b")] == [0.5, 0.0]
+
+
+def test_who_is_late_does_not_make_up_for_it() -> None:
+    bench = Bench(2.0)
+    keys = [f"op{number}" for number in range(5)]
+    assert [bench.pace.wait(key) for key in keys] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    bench.time += 60
+    assert [bench.pace.wait(key) for key in keys[1:]] == [0.0, 0.5, 1.0, 1.5]
+    bench.time += 0.5
+    assert [bench.pace.wait(key) for key in keys[2:]] == [0.0, 0.5, 1.0]
+
+
+@given(
+    st.lists(st.tuples(st.floats(1000, 1003), st.floats(0, 2)), max_size=40),
+    st.sampled_from([1.0, 7.0, 50.0]),
+)
+def test_never_more_than_the_rate_however_late(
+    times: list[tuple[float, float]], rate: float
+) -> None:
+    bench = Bench(rate)
+    late = {f"op{n}": by for n, (_, by) in enumerate(times)}
+    asking, had = sorted((at, f"op{n}") for n, (at, _) in enumerate(times)), []
+    while asking:
+        at, key = heapq.heappop(asking)
+        bench.time = max(bench.time, at)
+        if wait := bench.pace.wait(key):
+            heapq.heappush(asking, (bench.time + wait + late.pop(key, 0.0), key))
+        else:
+            had.append(bench.time)
+    assert len(had) == len(times)
+    assert all(b - a >= 1 / rate - 1e-9 for a, b in itertools.pairwise(had))
+
+
+def test_a_thousand_at_once_take_twenty_seconds_at_fifty_a_second() -> None:
+    had = run(Bench(), [(1000.0, f"op{number}") for number in range(1000)])
+    assert len(had) == 1000
+    assert had[-1] - had[0] == pytest.approx(999 / 50)
+    for second in range(21):
+        assert sum(second <= at - had[0] < second + 1 for at in had) <= 51
+
+
+@given(st.lists(st.floats(1000, 1003), max_size=60), st.sampled_from([1.0, 7.0, 50.0]))
+def test_never_more_than_the_rate_and_never_idle(times: list[float], rate: float) -> None:
+    had = run(Bench(rate), [(at, f"op{n}") for n, at in enumerate(times)])
+    gaps = [b - a for a, b in itertools.pairwise(had)]
+    assert all(gap >= 1 / rate - 1e-9 for gap in gaps)
+    # The last is never later than if all had come with the last.
+    if times:
+        assert had[-1] <= max(times) + len(times) / rate
+
+
+def test_turns_that_nobody_takes_are_forgotten() -> None:
+    bench = Bench(1.0)
+    for number in range(100):
+        bench.pace.wait(f"op{number}")
+    bench.time += 98 + ABANDONED
+    bench.pace.wait("another")
+    assert list(bench.pace._turns) == ["op98", "op99"]  # noqa: SLF001 - that it keeps no more.

@@ -1,0 +1,452 @@
+"""What the operator knows, whatever the order in which it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cloudharness_operation.names import child_name
+from cloudharness_operator import store as module
+from cloudharness_operator.child import Child
+from cloudharness_operator.expiry import Expiry, Keep
+from cloudharness_operator.store import Store, is_settled
+from tests.builders import (
+    CHILD_UID,
+    FINISHED,
+    NAME,
+    NAMESPACE,
+    OTHER_UID,
+    UID,
+    child,
+    on_record,
+    only,
+    operation_manifest,
+)
+
+RUNNING = on_record("Running", "TasksRunning", holds={"Finished": False})
+SETTLED = on_record("Succeeded", "AllTasksSucceeded", holds={"Finished": True})
+TOLD = on_record("Succeeded", "AllTasksSucceeded", holds={"Finished": True, "Notified": True})
+UNTOLD = on_record("Succeeded", "AllTasksSucceeded", holds={"Finished": True, "Notified": False})
+
+
+class Bench:
+    """A store with a clock, and what it has reported."""
+
+    def __init__(self) -> None:
+        self.changed: list[str] = []
+        self.time = 7.0
+        self.store = Store(self.changed.append, lambda: self.time)
+
+    def reported(self) -> int:
+        """Return how many changes were reported since the last time."""
+        count = len(self.changed)
+        self.changed.clear()
+        return count
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def manifest(version: int = 10, **settings: Any) -> dict[str, Any]:
+    return operation_manifest(version=version, **settings)
+
+
+def version(bench: Bench, uid: str = UID) -> int | None:
+    record = bench.store.operation(uid)
+    return record.version if record else None
+
+
+def test_a_new_operation_is_reported_and_kept(bench: Bench) -> None:
+    bench.store.saw_operation(manifest())
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert (record.namespace, record.name, record.version) == (NAMESPACE, NAME, 10)
+    assert (record.since, record.written, record.settled) == (7.0, None, False)
+    assert record.manifest == manifest()
+    assert bench.changed == [UID]
+    assert bench.store.counts() == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept", "reported"),
+    [
+        pytest.param((10, 11), 11, 2, id="newer replaces older"),
+        pytest.param((11, 10), 11, 1, id="older does not replace newer"),
+        pytest.param((11, 11), 11, 1, id="the same is no news"),
+        pytest.param((9, 10), 10, 2, id="versions are numbers, not text"),
+    ],
+)
+def test_versions_of_an_operation(
+    bench: Bench, seen: tuple[int, ...], kept: int, reported: int
+) -> None:
+    for number in seen:
+        bench.store.saw_operation(manifest(number))
+    assert version(bench) == kept
+    assert bench.reported() == reported
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept", "reported"),
+    [
+        pytest.param((20, 21), 21, 2, id="newer replaces older"),
+        pytest.param((21, 20), 21, 1, id="older does not replace newer"),
+        pytest.param((21, 21), 21, 1, id="the same is no news"),
+    ],
+)
+def test_versions_of_a_child(bench: Bench, seen: tuple[int, ...], kept: int, reported: int) -> None:
+    for number in seen:
+        bench.store.saw_child(child("Running", resource_version=number))
+    known = only(bench.store.children(UID))
+    assert known is not None
+    assert known.resource_version == kept
+    assert bench.reported() == reported
+
+
+def test_what_is_large_and_never_read_is_not_kept(bench: Bench) -> None:
+    bench.store.saw_operation(
+        manifest(metadata={"managedFields": [{}], "annotations": {"a": "b"}, "labels": {"c": "d"}})
+    )
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert record.manifest == manifest(metadata={"labels": {"c": "d"}})
+
+
+def test_the_first_sight_and_the_last_write_are_kept(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(10))
+    bench.time = 8.0
+    bench.store.wrote_operation(manifest(11))
+    bench.time = 9.0
+    bench.store.saw_operation(manifest(12))
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert (record.version, record.since, record.written) == (12, 7.0, 8.0)
+
+
+def test_the_reply_to_a_write_may_come_after_its_event(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(11))
+    bench.time = 8.0
+    bench.store.wrote_operation(manifest(11))
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert record.written == 8.0
+    assert bench.reported() == 1
+
+
+def test_the_reply_to_a_write_does_not_bring_back_what_is_gone(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(10))
+    bench.store.lost_operation(UID)
+    bench.store.wrote_operation(manifest(11))
+    assert bench.store.operation(UID) is None
+
+
+def test_what_is_gone_does_not_come_back(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(10))
+    bench.store.saw_child(child())
+    bench.reported()
+    bench.store.lost_operation(UID)
+    bench.store.lost_child(child())
+    assert bench.reported() == 2
+    bench.store.saw_operation(manifest(99))
+    bench.store.saw_child(child(resource_version=99))
+    assert bench.store.counts() == (0, 0)
+    assert bench.reported() == 0
+
+
+def test_what_was_never_seen_can_be_gone(bench: Bench) -> None:
+    bench.store.lost_operation(UID)
+    bench.store.lost_child(child())
+    assert bench.reported() == 0
+    bench.store.saw_operation(manifest())
+    bench.store.saw_child(child())
+    assert bench.store.counts() == (0, 0)
+
+
+def test_only_the_latest_gone_are_remembered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMEMBERED_GONE", 2)
+    for uid in ("a", "b", "c"):
+        bench.store.lost_operation(uid)
+    for uid in ("a", "b", "c"):
+        bench.store.saw_operation(manifest(uid=uid))
+    assert [uid for uid in "abc" if bench.store.operation(uid)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param(None, False, id="no status"),
+        pytest.param({}, False, id="no conditions"),
+        pytest.param(RUNNING, False, id="running"),
+        pytest.param(SETTLED, True, id="ended, and nobody waits"),
+        pytest.param(TOLD, True, id="ended, and told"),
+        pytest.param(UNTOLD, False, id="ended, and not told yet"),
+    ],
+)
+def test_settled(status: Any, expected: bool) -> None:
+    assert is_settled(manifest(status=status)) is expected
+
+
+def test_a_settled_operation_keeps_no_manifest(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(10, status=RUNNING))
+    bench.reported()
+    bench.store.saw_operation(manifest(11, status=TOLD))
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert (record.settled, record.manifest, record.version) == (True, None, 11)
+    assert bench.reported() == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "reported"),
+    [
+        pytest.param(lambda _: None, 0, id="not when it is new"),
+        pytest.param(lambda store: store.saw_child(child()), 1, id="when it has a child"),
+        pytest.param(lambda store: store.saw_operation(manifest(9)), 1, id="when it was under way"),
+    ],
+)
+def test_a_settled_operation_is_reported(
+    bench: Bench, known: Callable[[Store], None], reported: int
+) -> None:
+    known(bench.store)
+    bench.reported()
+    bench.store.saw_operation(manifest(10, status=SETTLED))
+    assert bench.reported() == reported
+
+
+BOTH = {"ttlStrategy": {"secondsAfterSuccess": 5}, "ttlSecondsAfterFinished": 9}
+ENDED = SETTLED.model_copy(update={"completion_time": FINISHED})
+
+
+def lasting(number: int, **spec: Any) -> dict[str, Any]:
+    """Return an operation that has ended and is to be cleaned up."""
+    found = manifest(number, status=ENDED)
+    return found | {"spec": found["spec"] | spec}
+
+
+LINE = {"concurrencyPolicy": "Forbid", "concurrencyGroup": "line"}
+SECOND = on_record("Running", "TasksRunning", holds={"Finished": False}).model_copy(
+    update={"run": 2, "run_id": "two"}
+)
+
+
+def member(uid: str, name: str, version: int, **settings: Any) -> dict[str, Any]:
+    settings.setdefault("spec", LINE)
+    return operation_manifest(uid=uid, name=name, version=version, **settings)
+
+
+def second(**fields: Any) -> Child:
+    return child(run=2, name=child_name(NAME, UID, 2), uid="second", **fields)
+
+
+def test_children_of_all_runs_are_kept(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(status=SECOND))
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert record.run == 2
+    bench.store.saw_child(second())
+    bench.store.saw_child(child("Failed"))
+    assert [one.run for one in bench.store.children(UID)] == [1, 2]
+    assert bench.store.counts() == (1, 2)
+    bench.store.lost_child(child("Failed"))
+    assert bench.store.children(UID) == (second(),)
+    bench.store.listed_children([], 99, NAMESPACE)
+    assert bench.store.children(UID) == ()
+
+
+@pytest.mark.parametrize(
+    ("run_id", "settled"),
+    [("1", True), ("two", False)],
+    ids=["the same run", "another run"],
+)
+def test_an_operation_that_is_to_run_again_is_not_settled(run_id: str, settled: bool) -> None:
+    assert is_settled(manifest(status=SETTLED, spec={"runId": run_id})) == settled
+
+
+def test_what_was_seen_to_is_known_while_it_is_there(bench: Bench) -> None:
+    bench.store.saw_child(child())
+    assert not bench.store.is_swept(child())
+    bench.store.swept(child())
+    assert bench.store.is_swept(child())
+    bench.store.lost_child(child())
+    assert not bench.store.is_swept(child())
+
+
+def test_a_group_has_those_that_have_not_ended(bench: Bench) -> None:
+    bench.store.saw_operation(member("a", "a", 10))
+    bench.store.saw_operation(member("b", "b", 11, status=RUNNING))
+    bench.store.saw_operation(member("c", "c", 12, status=SETTLED))
+    bench.store.saw_operation(member("d", "d", 13, namespace="elsewhere"))
+    bench.store.saw_operation(member("e", "e", 14, spec=LINE | {"concurrencyGroup": "other"}))
+    bench.store.saw_operation(manifest(15))
+    found = bench.store.group("a")
+    assert {one: of.begun for one, of in found.items()} == {"a": False, "b": True}
+    assert bench.store.group("b") == found
+    assert set(bench.store.group("d")) == {"d"}
+    assert bench.store.group(UID) == {}
+
+
+def test_a_member_has_begun_when_its_child_is_there(bench: Bench) -> None:
+    bench.store.saw_operation(member(UID, NAME, 10))
+    bench.store.saw_child(child())
+    assert bench.store.group(UID)[UID].begun
+    bench.store.saw_child(child("Succeeded", resource_version=21))
+    assert not bench.store.group(UID)[UID].begun
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        pytest.param(lambda store: store.lost_operation("a"), id="gone"),
+        pytest.param(
+            lambda store: store.saw_operation(member("a", "a", 20, status=SETTLED)), id="ended"
+        ),
+        pytest.param(
+            lambda store: store.saw_operation(
+                member("a", "a", 20, spec=LINE | {"concurrencyGroup": "other", "runId": "2"})
+            ),
+            id="in another group",
+        ),
+        pytest.param(
+            lambda store: store.saw_operation(member("a", "a", 20, spec=LINE | {"suspend": True})),
+            id="asleep",
+        ),
+    ],
+)
+def test_the_next_is_told_when_the_first_leaves(
+    bench: Bench, leave: Callable[[Store], None]
+) -> None:
+    for number, name in enumerate("abc"):
+        bench.store.saw_operation(member(name, name, 10 + number))
+    bench.changed.clear()
+    leave(bench.store)
+    assert "b" in bench.changed
+    assert "c" not in bench.changed
+
+
+def test_all_who_are_older_are_told_of_one_that_replaces(bench: Bench) -> None:
+    for number, name in enumerate("abc"):
+        bench.store.saw_operation(member(name, name, 10 + number))
+    bench.changed.clear()
+    replacing = LINE | {"concurrencyPolicy": "Replace"}
+    bench.store.saw_operation(member("d", "d", 20, spec=replacing))
+    assert {"a", "b", "c", "d"} <= set(bench.changed)
+
+
+def test_what_a_settled_operation_is_cleaned_up_by_is_kept(bench: Bench) -> None:
+    bench.store.saw_operation(lasting(10, **BOTH))
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert (record.manifest, record.expiry) == (None, Expiry(FINISHED.timestamp(), Keep(5), 9))
+
+
+@pytest.mark.parametrize(
+    ("spec", "reported"),
+    [
+        pytest.param({}, 0, id="not for a Workflow that is gone"),
+        pytest.param({"ttlSecondsAfterFinished": 9}, 1, id="for the record's own time"),
+    ],
+)
+def test_a_new_settled_operation_is_reported(
+    bench: Bench, spec: dict[str, Any], reported: int
+) -> None:
+    bench.store.saw_operation(lasting(10, **spec))
+    assert bench.reported() == reported
+
+
+def test_a_time_that_changes_after_the_end_is_reported(bench: Bench) -> None:
+    bench.store.saw_operation(lasting(10, ttlStrategy={}))
+    bench.store.saw_operation(lasting(11, **BOTH))
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert record.expiry == Expiry(FINISHED.timestamp(), Keep(5), 9)
+    assert bench.reported() == 1
+
+
+def test_a_child_is_found_by_its_operation(bench: Bench) -> None:
+    bench.store.saw_child(child("Running"))
+    assert only(bench.store.children(UID)) == child("Running")
+    assert only(bench.store.children(OTHER_UID)) is None
+    assert bench.store.counts() == (0, 1)
+    assert bench.changed == [UID]
+
+
+def test_a_child_that_was_made_again_replaces_the_first(bench: Bench) -> None:
+    bench.store.saw_child(child("Running"))
+    bench.store.lost_child(child("Running"))
+    bench.store.saw_child(child(uid="second", resource_version=30))
+    bench.store.lost_child(child("Running", resource_version=25))
+    known = only(bench.store.children(UID))
+    assert known is not None
+    assert known.uid == "second"
+
+
+def test_a_copy_of_a_child_is_not_the_child(bench: Bench) -> None:
+    bench.store.saw_child(child("Succeeded", held=True))
+    bench.reported()
+    copied = child(name=f"{NAME}-060de-x7k2p", uid="copy", resource_version=90)
+    bench.store.saw_child(copied)
+    bench.store.listed_children([copied, child("Succeeded", held=True)], 95, "")
+    known = only(bench.store.children(UID))
+    assert known is not None
+    assert (known.uid, known.is_held) == (CHILD_UID, True)
+    assert bench.reported() == 0
+
+
+LISTS = [
+    pytest.param(10, [], 10, "", None, id="what a list of all lacks is gone"),
+    pytest.param(10, [], 11, "", None, id="so is what was older"),
+    pytest.param(12, [], 11, "", 12, id="what came after the list stays"),
+    pytest.param(10, [], 11, NAMESPACE, None, id="a namespace's list knows its own"),
+    pytest.param(10, [], 11, "elsewhere", 10, id="a namespace's list knows no other"),
+    pytest.param(10, [10], 11, "", 10, id="what is listed stays"),
+    pytest.param(10, [11], 11, "", 11, id="what is listed is taken in"),
+    pytest.param(12, [11], 11, "", 12, id="what is listed may be old"),
+]
+
+
+@pytest.mark.parametrize(("known", "listed", "at", "where", "left"), LISTS)
+def test_a_list_of_operations(
+    bench: Bench, *, known: int, listed: list[int], at: int, where: str, left: int | None
+) -> None:
+    bench.store.saw_operation(manifest(known))
+    bench.reported()
+    bench.store.listed_operations((manifest(number) for number in listed), at, where)
+    assert version(bench) == left
+    assert bench.reported() == (left != known)
+
+
+@pytest.mark.parametrize(("known", "listed", "at", "where", "left"), LISTS)
+def test_a_list_of_children(
+    bench: Bench, *, known: int, listed: list[int], at: int, where: str, left: int | None
+) -> None:
+    bench.store.saw_child(child(resource_version=known))
+    bench.reported()
+    found = (child(resource_version=number) for number in listed)
+    bench.store.listed_children(found, at, where)
+    left_over = only(bench.store.children(UID))
+    assert (left_over and left_over.resource_version) == left
+    assert bench.reported() == (left != known)
+
+
+def test_what_a_list_lacked_does_not_come_back(bench: Bench) -> None:
+    bench.store.saw_operation(manifest(10))
+    bench.store.saw_child(child())
+    bench.store.listed_operations([], 50, "")
+    bench.store.listed_children([], 50, "")
+    bench.store.saw_operation(manifest(40))
+    bench.store.saw_child(child(resource_version=40))
+    assert bench.store.counts() == (0, 0)
+
+
+def test_who_begins_to_lead_looks_at_all_that_is_not_over(bench: Bench) -> None:
+    bench.store.saw_operation(operation_manifest(uid="under-way", name="a", version=1))
+    bench.store.saw_operation(operation_manifest(uid="over", name="b", version=2, status=SETTLED))
+    bench.store.saw_operation(lasting(3, **BOTH))
+    orphan = child_name(NAME, OTHER_UID, 1)
+    bench.store.saw_child(child("Succeeded", operation_uid=OTHER_UID, name=orphan, uid="orphan"))
+    bench.changed.clear()
+    bench.store.look_at_all()
+    assert sorted(bench.changed) == sorted(["under-way", UID, OTHER_UID])
