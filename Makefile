@@ -1,0 +1,110 @@
+# Every command a person needs. `make` alone explains them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	then echo $$p; exit; fi; done)
+BIN := .venv/bin
+# Not CLUSTER: that is the variable by which a person names the cluster to use.
+EMBEDDED := $(BIN)/python -m tests.cluster
+# End-to-end tests mostly wait for pods, so there are more of them at once than processors.
+E2E_WORKERS ?= 4
+# Which Argo, and which of its CRDs, are tested besides the default.
+ENGINES ?= v3.7.14/minimal v3.6.5/minimal
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to the event in Kafka
+	$(BIN)/python -m tests.demo
+
+.PHONY: test
+test: check test-unit test-e2e test-engines ## Check, then all tests: with units alone first, then on a real cluster
+
+.PHONY: test-unit
+test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
+	$(BIN)/pytest -q -m "not e2e"
+
+.PHONY: test-e2e
+test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and ended
+	$(EMBEDDED) setup --if-chosen
+	$(EMBEDDED) argocd
+	$(BIN)/pytest -m e2e -n $(E2E_WORKERS) --dist loadgroup --durations=15 tests/e2e
+
+.PHONY: test-engines
+test-engines: $(BIN)/ready ## A few tests on other releases of Argo, each on a cluster of its own
+	if [ "$${CLUSTER:-}" = existing ]; then exit; fi; \
+	for engine in $(ENGINES); do \
+		export CLUSTER_NAME=argo-$${engine/\//-}; \
+		export CLUSTER_ARGO_VERSION=$${engine%/*} CLUSTER_ARGO_CRDS=$${engine#*/}; \
+		$(EMBEDDED) setup --if-chosen; \
+		$(BIN)/pytest -m e2e tests/e2e/test_engines.py; \
+	done
+
+.PHONY: benchmark
+benchmark: $(BIN)/ready ## Measure how fast operations become Workflows
+	$(BIN)/python -m benchmarks.render
+
+.PHONY: benchmark-crowd
+benchmark-crowd: $(BIN)/ready ## Measure what 10,000 finished operations cost on a real cluster
+	$(BIN)/python -m benchmarks.crowd
+
+.PHONY: check
+check: $(BIN)/ready ## Format, lint, types, the rooms' borders, and that generated files are fresh
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.generate --check
+
+.PHONY: generate
+generate: $(BIN)/ready ## Write anew what is made from the code: the CRD, the examples' Workflows
+	$(BIN)/python -m tests.generate
+
+.PHONY: format
+format: $(BIN)/ready ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: cluster-up
+cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (and build it, once)
+	$(EMBEDDED) up
+
+.PHONY: cluster-down
+cluster-down: $(BIN)/ready ## End the cluster
+	$(EMBEDDED) down
+
+.PHONY: shell
+shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and helm
+	$(EMBEDDED) shell
+
+.PHONY: lock
+lock: $(BIN)/ready ## Resolve the requirements anew
+	sed -n '/^operator = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *"\(.*\)",.*/\1/p' \
+		| $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-header -o requirements/operator.txt -
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra operator --group dev -c requirements/operator.txt \
+		-o requirements/dev.txt pyproject.toml
+
+.PHONY: clean
+clean: ## End the cluster and remove what was made here; the cache of builds stays
+	if [ -x $(BIN)/python ]; then $(EMBEDDED) down; fi
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# The environment, anew whenever what it holds changes. Half of one has no `ready` in it.
+$(BIN)/ready: requirements/dev.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "error: Python 3.11, 3.12 or 3.13 is needed (on Debian: apt-get install python3-venv)"; \
+		exit 1; fi
+	@echo "  Installing the locked requirements into .venv (once)"
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
