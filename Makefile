@@ -12,29 +12,38 @@ BIN := .venv/bin
 EMBEDDED := $(BIN)/python -m tests.cluster
 # End-to-end tests mostly wait for pods, so there are more of them at once than processors.
 E2E_WORKERS ?= 4
+E2E := $(BIN)/pytest -n $(E2E_WORKERS) --dist loadgroup --durations=15
 # Which Argo, and which of its CRDs, are tested besides the default.
 ENGINES ?= v3.7.14/minimal v3.6.5/minimal
 
 .PHONY: help
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to the event in Kafka
 	$(BIN)/python -m tests.demo
 
 .PHONY: test
-test: check test-unit test-e2e test-engines ## Check, then all tests: with units alone first, then on a real cluster
+test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
+
+.PHONY: test-all
+test-all: test test-long test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
 
 .PHONY: test-unit
 test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
-	$(BIN)/pytest -q -m "not e2e"
+	$(BIN)/pytest -q -m "not e2e" -n auto
 
 .PHONY: test-e2e
 test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and ended
 	$(EMBEDDED) setup --if-chosen
+	$(E2E) -m "e2e and not long" tests/e2e
+
+.PHONY: test-long
+test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure time, and those with Argo CD
+	$(EMBEDDED) setup --if-chosen
 	$(EMBEDDED) argocd
-	$(BIN)/pytest -m e2e -n $(E2E_WORKERS) --dist loadgroup --durations=15 tests/e2e
+	$(E2E) -m "e2e and long" tests/e2e
 
 .PHONY: test-engines
 test-engines: $(BIN)/ready ## A few tests on other releases of Argo, each on a cluster of its own
@@ -71,6 +80,10 @@ format: $(BIN)/ready ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: cluster-build
+cluster-build: $(BIN)/ready ## Build what the cluster is made of into the cache, once; start nothing
+	$(EMBEDDED) setup
+
 .PHONY: cluster-up
 cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (and build it, once)
 	$(EMBEDDED) up
@@ -78,6 +91,14 @@ cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (a
 .PHONY: cluster-down
 cluster-down: $(BIN)/ready ## End the cluster
 	$(EMBEDDED) down
+
+.PHONY: env
+env: $(BIN)/ready ## Print the variables by which a shell finds the running cluster, for `eval`
+	@$(EMBEDDED) env
+
+.PHONY: install
+install: $(BIN)/ready ## Install the operator, from an image of this tree by its chart, on the running cluster
+	$(BIN)/python -m tests.install
 
 .PHONY: shell
 shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and helm

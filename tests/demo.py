@@ -55,11 +55,9 @@ def show(cluster: Cluster) -> int:
     """Install the operator, run the example and show what comes of it."""
     demo = Installation(cluster, NAMESPACE)
     print(cluster.kubectl("get", "nodes"), end="")
-    if cluster.kafka is None:
-        raise ClusterError("Set KAFKA to brokers that both this machine and the pods reach")
 
     title("The operator, installed by its Helm chart, running in a pod of its own image")
-    demo.install(f"kafka.bootstrapServers={cluster.kafka}")
+    demo.install(f"kafka.bootstrapServers={demo.kafka}")
     print(demo.kubectl("get", "deployments"), end="")
 
     manifest: Manifest = yaml.safe_load(EXAMPLE.read_text())
@@ -77,7 +75,7 @@ def show(cluster: Cluster) -> int:
 
     topic = manifest["spec"]["onExit"]["notify"]["topic"]
     title(f"The CloudEvent, as a consumer of the topic {topic} gets it")
-    found = [event for event in _events(cluster.kafka, topic, uid) if event.key == uid]
+    found = [event for event in _events(demo.kafka, topic, uid) if event.key == uid]
     if not found:
         raise ClusterError(f"no event in {topic} within {TIMEOUT:g} s")
     for key, value in {**found[-1].attributes, **found[-1].data}.items():
@@ -112,7 +110,7 @@ def farewell(cluster: Cluster, name: str) -> None:
     """Say how to go on from here, and how to end it."""
     title("It goes on running. Look around:")
     if cluster.backend == "embedded":
-        print("  make shell             a shell with kubectl and helm on this cluster; then:")
+        print('  eval "$(make -s env)"  kubectl, helm and KAFKA in this shell; then:')
     for command in (
         ["kubectl", "-n", NAMESPACE, "describe", "cho", name],
         ["kubectl", "-n", NAMESPACE, "get", "cho", "--watch"],

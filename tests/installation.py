@@ -29,6 +29,17 @@ class Installation:
     cluster: Cluster
     namespace: str
 
+    @property
+    def kafka(self) -> str:
+        """`host:port` of the brokers.
+
+        Raises:
+            ClusterError: the cluster has none that are known.
+        """
+        if self.cluster.kafka is None:
+            raise ClusterError("Set KAFKA to brokers that both this machine and the pods reach")
+        return self.cluster.kafka
+
     def kubectl(self, *args: str, timeout: float = 60, check: bool = True, text: str = "") -> str:
         """Run kubectl in this namespace."""
         return self.cluster.kubectl(
@@ -118,7 +129,7 @@ class Installation:
 
     def everyone_acts(self, replicas: int) -> None:
         """Have so many operators that all act at once: no promise may rest on there being one."""
-        broker = f"kafka.bootstrapServers={self.cluster.kafka}"
+        broker = f"kafka.bootstrapServers={self.kafka}"
         self.install(broker, f"replicas={replicas}", "leaderElection.enabled=false")
 
     def kill_operator(self) -> int:
@@ -141,7 +152,7 @@ def _is_going(pod: Manifest) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
-def eventually(what: Callable[[], object], timeout: float = 60, every: float = 0.2) -> None:
+def eventually(what: Callable[[], object], timeout: float = 120, every: float = 0.2) -> None:
     """Wait until something holds.
 
     Raises:

@@ -63,12 +63,15 @@ def test_kafka_names_an_address_that_pods_reach() -> None:
 
 
 def test_kafka_asks_for_certificates_and_passwords_besides() -> None:
-    lines = config.kafka_security("/pki").splitlines()
+    lines = config.kafka_security("/pki", "127.0.0.1:19092").splitlines()
     assert "listener.name.ssl.ssl.client.auth=required" in lines
     assert "super.users=User:ANONYMOUS" in lines
-    listeners = dict(line.split("=", 1) for line in lines[:2])
-    own = f",CONTROLLER://{config.BRIDGE_ADDRESS}:9093"
-    assert listeners["listeners"] == listeners["advertised.listeners"] + own
+    here, told = ({*line.partition("=")[2].split(",")} for line in lines[:2])
+    assert here - told == {
+        f"OUTER://{config.KAFKA_OUTER}",
+        f"CONTROLLER://{config.BRIDGE_ADDRESS}:9093",
+    }
+    assert told - here == {"OUTER://127.0.0.1:19092"}
 
 
 def test_each_node_is_joined_to_the_bridge_and_knows_the_other() -> None:

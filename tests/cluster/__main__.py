@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add("up", _up)
     add("down", _down)
     add("status", _status)
+    add("env", _env)
     add("shell", _shell)
     add("run", _run).usage = f"{ME} run [--] COMMAND [ARGUMENT...]"
     add("logs", _logs).add_argument("component", nargs="?")
@@ -122,9 +124,18 @@ def _status(place: Place, _: argparse.Namespace) -> int:
     return 0
 
 
+def _env(place: Place, _: argparse.Namespace) -> int:
+    """Print what a shell of this machine needs to use the cluster, as commands for it."""
+    cluster = embedded.find(place)
+    for name, value in cluster.outer_environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f'export PATH={shlex.quote(cluster.tools)}:"$PATH"')
+    return 0
+
+
 def _shell(place: Place, _: argparse.Namespace) -> int:
     """Open a shell in the cluster's network, with kubectl and helm."""
-    cluster = _cluster(place)
+    cluster = embedded.find(place)
     print(WELCOME.format(name=place.name, kafka=cluster.kafka))
     with tempfile.NamedTemporaryFile("w", suffix=".bashrc") as settings:
         settings.write(f"[ -f ~/.bashrc ] && . ~/.bashrc\n{PROMPT.format(name=place.name)}\n")
@@ -139,12 +150,12 @@ def _run(place: Place, options: argparse.Namespace) -> int:
     command = [part for i, part in enumerate(options.command) if i > 0 or part != "--"]
     if not command:
         raise ClusterError("run what? For instance: run -- kubectl get nodes")
-    return _call(_cluster(place), command)
+    return _call(embedded.find(place), command)
 
 
 def _kubectl(place: Place, options: argparse.Namespace) -> int:
     """Run kubectl as the cluster's admin."""
-    return _call(_cluster(place), ["kubectl", *options.command])
+    return _call(embedded.find(place), ["kubectl", *options.command])
 
 
 def _logs(place: Place, options: argparse.Namespace) -> int:
@@ -164,21 +175,15 @@ def _logs(place: Place, options: argparse.Namespace) -> int:
 
 def _operator_image(place: Place, _: argparse.Namespace) -> int:
     """Build the operator's image, put it on the nodes, print its name."""
-    print(_cluster(place).operator_image())
+    print(embedded.find(place).operator_image())
     return 0
 
 
 def _component(place: Place, options: argparse.Namespace) -> int:
     """Stop, start or kill one component, such as kafka, argo or node1-kubelet."""
-    cluster = _cluster(place)
+    cluster = embedded.find(place)
     getattr(cluster, options.verb)(options.component)
     return 0
-
-
-def _cluster(place: Place) -> EmbeddedCluster:
-    if not place.state.ready.exists() or not place.state.running():
-        raise ClusterError(f"The cluster {place.name} is not up: {ME} up")
-    return EmbeddedCluster(place)
 
 
 def _call(cluster: EmbeddedCluster, command: list[str]) -> int:

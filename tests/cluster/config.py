@@ -7,8 +7,9 @@ import base64
 import json
 from dataclasses import dataclass
 
-API_SERVER = "https://10.89.0.1:6443"
 BRIDGE_ADDRESS = "10.89.0.1"
+API = f"{BRIDGE_ADDRESS}:6443"
+API_SERVER = f"https://{API}"
 SERVICE_CIDR = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
 POD_CIDR = "10.88.0.0/16"
@@ -16,6 +17,8 @@ KAFKA = f"{BRIDGE_ADDRESS}:9092"
 KAFKA_SASL_TLS = f"{BRIDGE_ADDRESS}:9094"
 KAFKA_MUTUAL_TLS = f"{BRIDGE_ADDRESS}:9095"
 KAFKA_SASL = f"{BRIDGE_ADDRESS}:9096"
+KAFKA_OUTER = f"{BRIDGE_ADDRESS}:9097"
+"""For clients that come through a door, and so know the broker by another address."""
 KAFKA_PLAIN_USER = ("plain-user", "plain-password")
 KAFKA_CLUSTER_ID = "bG9jYWwtdGVzdC1rYWZrYQ"
 
@@ -38,6 +41,12 @@ NODES = (
 # not be longer than 107 characters, and the same on each node.
 NODE_HOME = "/run/node"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+
+
+def address(text: str) -> tuple[str, int]:
+    """Part `host:port`."""
+    host, _, port = text.partition(":")
+    return host, int(port)
 
 
 def _json(value: object) -> str:
@@ -228,7 +237,7 @@ auto.create.topics.enable=true
 """
 
 
-def kafka_security(pki: str) -> str:
+def kafka_security(pki: str, door: str) -> str:
     """What makes the broker listen, besides, as those do that people really have.
 
     Kept apart from what the data directory is formatted with, since no certificate is there then.
@@ -236,15 +245,15 @@ def kafka_security(pki: str) -> str:
     as before; whom a topic's ACLs do not name may not use that topic.
     """
     name, password = KAFKA_PLAIN_USER
-    names = f"PLAINTEXT://{KAFKA},SASL_SSL://{KAFKA_SASL_TLS},SSL://{KAFKA_MUTUAL_TLS}"
-    advertised = f"{names},SASL_PLAINTEXT://{KAFKA_SASL}"
+    inner = f"PLAINTEXT://{KAFKA},SASL_SSL://{KAFKA_SASL_TLS},SSL://{KAFKA_MUTUAL_TLS}"
+    inner += f",SASL_PLAINTEXT://{KAFKA_SASL}"
     security = "org.apache.kafka.common.security"
     scram = f"{security}.scram.ScramLoginModule required;"
     plain = f'{security}.plain.PlainLoginModule required user_{name}="{password}";'
-    return f"""listeners={advertised},CONTROLLER://{BRIDGE_ADDRESS}:9093
-advertised.listeners={advertised}
+    return f"""listeners={inner},OUTER://{KAFKA_OUTER},CONTROLLER://{BRIDGE_ADDRESS}:9093
+advertised.listeners={inner},OUTER://{door}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL,\
-SASL_PLAINTEXT:SASL_PLAINTEXT
+SASL_PLAINTEXT:SASL_PLAINTEXT,OUTER:PLAINTEXT
 ssl.keystore.type=PEM
 ssl.keystore.location={pki}/kafka.pem
 ssl.truststore.type=PEM

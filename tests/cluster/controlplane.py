@@ -23,6 +23,8 @@ class ControlPlane:
     state: State
     kubernetes: Path
     kafka_home: Path
+    kafka_door: str
+    """Where clients outside of the cluster's network find the broker."""
 
     @property
     def audit_log(self) -> Path:
@@ -108,7 +110,7 @@ class ControlPlane:
         if not home.exists():
             shutil.copytree(self.kafka_home / "formatted", home / "data")
             properties = config.kafka_properties(f"{home}/data")
-            security = config.kafka_security(str(self.state.pki))
+            security = config.kafka_security(str(self.state.pki), self.kafka_door)
             (home / "server.properties").write_text(properties + security)
             (home / "log4j2.xml").write_text(config.kafka_logging())
         argv = (
@@ -152,11 +154,10 @@ def _http_ok(host: str, port: int, path: str) -> bool:
 
 def kafka_answers() -> bool:
     """Whether the broker answers a client's first request, ApiVersions."""
-    host, port = config.KAFKA.split(":")
     correlation = 7
     request = struct.pack(">hhih", 18, 0, correlation, -1)
     try:
-        with socket.create_connection((host, int(port)), timeout=2) as connection:
+        with socket.create_connection(config.address(config.KAFKA), timeout=2) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
             answer = connection.recv(8)
     except OSError:

@@ -18,6 +18,7 @@ from typing_extensions import override
 from tests.cluster import addons, cgroups, config, control, images, linux, packages
 from tests.cluster.base import PROJECT, Cluster
 from tests.cluster.cache import Cache, default_root
+from tests.cluster.doors import Doors
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress, tail
 from tests.cluster.setup import Artifacts, prepare
@@ -76,10 +77,9 @@ class EmbeddedCluster(Cluster):
     def environment(self) -> dict[str, str]:
         """Tools of the cluster's own version first, and their caches with the cluster's data."""
         home = self.state.data / "tools"
-        path = f"{self.artifacts.kubernetes}:{Path(self.artifacts.helm).parent}"
         return {
             **super().environment(),
-            "PATH": f"{path}:{os.environ.get('PATH', os.defpath)}",
+            "PATH": f"{self.tools}:{os.environ.get('PATH', os.defpath)}",
             "KUBECACHEDIR": str(home / "kube"),
             "HELM_CACHE_HOME": str(home / "helm-cache"),
             "HELM_CONFIG_HOME": str(home / "helm-config"),
@@ -98,6 +98,16 @@ class EmbeddedCluster(Cluster):
         tag, archive = images.operator_archive(self.place.cache, self.place.progress, PROJECT, base)
         self.load_image(archive)
         return tag
+
+    @property
+    def tools(self) -> str:
+        """Where kubectl and helm are, as a part of PATH."""
+        return f"{self.artifacts.kubernetes}:{Path(self.artifacts.helm).parent}"
+
+    def outer_environment(self) -> dict[str, str]:
+        """What the machine's own programs, outside of the cluster's network, need to find it."""
+        kafka = json.loads(self.state.ready.read_text())["kafka"]
+        return {"KUBECONFIG": str(self.state.outer_kubeconfig), "KAFKA": kafka}
 
     def load_image(self, archive: Path) -> None:
         """Import an image archive on all nodes."""
@@ -151,6 +161,17 @@ def process_ids(variable: str) -> list[int]:
                 environment = (directory / "environ").read_bytes().split(b"\0")
                 found += [int(directory.name)] * (variable.encode() in environment)
     return found
+
+
+def find(place: Place) -> EmbeddedCluster:
+    """The cluster that runs in a place.
+
+    Raises:
+        ClusterError: none does.
+    """
+    if not place.state.ready.exists() or not place.state.running():
+        raise ClusterError(f"The cluster {place.name} is not up: make cluster-up")
+    return EmbeddedCluster(place)
 
 
 @contextlib.contextmanager
@@ -208,9 +229,14 @@ def _spawn(
     shutil.rmtree(state.logs, ignore_errors=True)
     state.logs.mkdir()
     state.data.mkdir()
-    plan = {"cache": str(place.cache.root), "artifacts": artifacts.to_dict()}
+    doors = Doors.open()
+    plan = {
+        "cache": str(place.cache.root),
+        "artifacts": artifacts.to_dict(),
+        "doors": doors.descriptors(),
+    }
     write_json(state.plan, plan)
-    with (state.logs / "supervisor.log").open("wb") as log:
+    with contextlib.closing(doors), (state.logs / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
             [
                 *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"),
@@ -221,7 +247,7 @@ def _spawn(
             stdin=subprocess.PIPE if lifeline is None else lifeline,
             stdout=log,
             stderr=log,
-            pass_fds=(lock,),
+            pass_fds=(lock, *doors.descriptors().values()),
             start_new_session=True,
         )
     state.record_process(process.pid)
@@ -291,7 +317,8 @@ def _sweep(state: State) -> None:
     if not cgroups.remove(cgroups.name(state.directory)):
         raise ClusterError(f"Processes are left in the control group of {state.directory}")
     shutil.rmtree(state.data, ignore_errors=True)
-    for path in (state.ready, state.process, state.kubeconfig, state.directory / control.NAME):
+    files = (state.ready, state.process, state.kubeconfig, state.outer_kubeconfig)
+    for path in (*files, state.directory / control.NAME):
         path.unlink(missing_ok=True)
 
 

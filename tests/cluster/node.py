@@ -143,10 +143,9 @@ class NodeRuntime:
         ).stdout
         return f"{config.SERVICE_ADDRESS}/32" in rules
 
-    def load(self, *archives: str) -> None:
-        """Import image archives into the node's containerd."""
-        for archive in archives:
-            command = self.inside(*template.CTR, "images", "import", archive)
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-            if done.returncode != 0:
-                raise ClusterError(f"{shlex.join(command)}: {done.stderr or done.stdout}")
+    def load(self, archive: str) -> None:
+        """Import an image archive into the node's containerd."""
+        command = self.inside(*template.CTR, "images", "import", archive)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode != 0:
+            raise ClusterError(f"{shlex.join(command)}: {done.stderr or done.stdout}")

@@ -1,6 +1,5 @@
 """The order in which a cluster comes up: in parallel where nothing has to wait."""
 
-import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -11,6 +10,7 @@ from typing import Any
 from tests.cluster import addons, cgroups, config, mounts, network, pki
 from tests.cluster.api import Api
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.doors import Doors
 from tests.cluster.node import NodeRuntime
 from tests.cluster.process import Processes
 from tests.cluster.setup import Artifacts
@@ -28,12 +28,16 @@ class Starting:
         self.artifacts = Artifacts(**plan["artifacts"])
         self.processes = Processes(state.logs, say)
         kubernetes = Path(self.artifacts.kubernetes)
-        self.control = ControlPlane(state, kubernetes, Path(self.artifacts.kafka))
+        self.doors = Doors.taken_over(plan["doors"])
+        self.control = ControlPlane(
+            state, kubernetes, Path(self.artifacts.kafka), self.doors.address("kafka")
+        )
         self.cgroup = cgroups.name(state.directory)
         self.nodes = [
             NodeRuntime(node, state, kubernetes, self.cgroup, self.processes)
             for node in config.NODES
         ]
+        self.loading, self.loaded = threading.Lock(), set[str]()
         self.certified = threading.Event()
         self.serving = threading.Event()
 
@@ -42,12 +46,17 @@ class Starting:
         mounts.make_private(self.cache, self.state.data / "tmp")
         network.make(config.NODES)
         cgroups.create(self.cgroup, [one.node.name for one in self.nodes])
+        inner = {"api": config.API, "kafka": config.KAFKA_OUTER}
+        self.doors.serve({name: config.address(text) for name, text in inner.items()})
         nodes = [partial(self._node, node) for node in self.nodes]
         self._together(self._control_plane, self._kafka, self._argo, *nodes)
 
-    def load(self, *archives: str) -> None:
-        """Import image archives on all nodes."""
-        self._together(*(partial(node.load, *archives) for node in self.nodes))
+    def load(self, archive: str) -> None:
+        """Import an image archive on all nodes, once: many tests ask for the same, at once."""
+        with self.loading:
+            if archive not in self.loaded:
+                self._together(*(partial(node.load, archive) for node in self.nodes))
+                self.loaded.add(archive)
 
     def _together(self, *parts: Callable[[], None]) -> None:
         with ThreadPoolExecutor(max_workers=len(parts)) as pool:
@@ -61,8 +70,11 @@ class Starting:
     def _control_plane(self) -> None:
         pki.make(self.state.pki, config.NODES)
         self.certified.set()
-        shutil.copyfile(self.state.pki / "admin.kubeconfig", self.state.kubeconfig)
-        self.state.kubeconfig.chmod(0o600)
+        mine = (self.state.pki / "admin.kubeconfig").read_text()
+        outer = mine.replace(config.API_SERVER, f"https://{self.doors.address('api')}")
+        for path, text in ((self.state.kubeconfig, mine), (self.state.outer_kubeconfig, outer)):
+            path.touch(mode=0o600)
+            path.write_text(text)
         (self.state.data / "audit-policy.json").write_text(config.audit_policy())
         self.processes.start_and_wait(self.control.etcd())
         self.processes.start_and_wait(self.control.apiserver(self._api()))

@@ -44,6 +44,11 @@ class State:
         return self.directory / "kubeconfig"
 
     @property
+    def outer_kubeconfig(self) -> Path:
+        """The same for programs of the machine, outside of the cluster's network."""
+        return self.directory / "kubeconfig-outside"
+
+    @property
     def plan(self) -> Path:
         """What the supervisor is to start."""
         return self.directory / "plan.json"

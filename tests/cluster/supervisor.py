@@ -69,7 +69,8 @@ class Supervisor:
             control.serve(self.state.directory, self._handle)
             self.cluster.run()
             took = round(time.monotonic() - self.begun, 1)
-            write_json(self.state.ready, {"seconds": took})
+            facts = {"seconds": took, "kafka": self.cluster.doors.address("kafka")}
+            write_json(self.state.ready, facts)
         except ClusterError as error:
             self.say(f"FAILED: {error}")
             self._fail()
