@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, ClusterError
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation
 
 INSTALLATIONS = ("own", "installation", "catalogued")
@@ -79,7 +79,11 @@ def _last_words(one: Installation) -> list[tuple[str, str]]:
         for container in pod["status"].get("containerStatuses", ())
         if container["state"].get("terminated", {}).get("exitCode")
     ]
-    return [
-        (f"{pod}, {name}", one.kubectl("logs", pod, "-c", name, "--tail=15", check=False))
-        for pod, name in bad[:8]
-    ]
+    return [(f"{pod}, {name}", _log(one, pod, name)) for pod, name in bad[:8]]
+
+
+def _log(one: Installation, pod: str, container: str) -> str:
+    try:
+        return one.kubectl("logs", pod, "-c", container, "--tail=15")
+    except ClusterError as error:
+        return str(error)

@@ -1,14 +1,16 @@
 """Where pods run on two nodes: with whom they share a volume or a context, else anywhere.
 
-Every operation here has several pods at once, which the scheduler spreads unless told otherwise:
-the first test shows it. Whoever has to be followed is pinned to a node, once to each, so that
-no test passes by luck.
+Every operation here has several pods at once that would be spread unless told otherwise: the first
+test shows it. Whoever has to be followed is pinned to a node, once to each, so that no test passes
+by luck.
 """
 
+import json
 from typing import Any
 
 import pytest
 
+from cloudharness_operation.names import LABEL_OPERATION
 from tests.cluster import Cluster
 from tests.e2e.operations import Manifest, bash, claim, deployment, operation
 from tests.installation import Installation, condition, eventually
@@ -19,13 +21,20 @@ NODES = ("node1", "node2")
 WIDTH = 4
 
 
-# By what it leaves free the scheduler tells nodes apart, so pods that ask for much are spread.
-LARGE = {"requests": {"memory": "1Gi"}}
-
-
 def parallel(name: str, width: int = WIDTH, source: str = "sleep 3", **spec: Any) -> Manifest:
-    tasks = [bash(source, f"t{number}", resources=LARGE) for number in range(width)]
+    patch = {"podSpecPatch": json.dumps({"topologySpreadConstraints": [spread(name)]})}
+    tasks = [bash(source, f"t{number}", templatePatch=patch) for number in range(width)]
     return operation(name, *tasks, type="Parallel", **spec)
+
+
+def spread(name: str) -> Manifest:
+    """A wish to be spread: without it, what else runs on the nodes would decide."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {LABEL_OPERATION: name}},
+    }
 
 
 def nodes(one: Installation, name: str) -> set[str]:
@@ -73,14 +82,30 @@ def test_two_claims_are_one_node_and_the_first_pod_is_scheduled(shared: Installa
     assert {pvc["metadata"]["name"] for pvc in shared.find("pvc")} >= {"one", "two"}
 
 
-@pytest.mark.parametrize("node", NODES)
-@pytest.mark.parametrize("form", ["{claim}", "{claim}-{namespace}"], ids=["plain", "namespaced"])
-@pytest.mark.parametrize("others", [[], ["before"]], ids=["alone", "second"])
+SPOKEN = {"plain": "{claim}", "namespaced": "{claim}-{namespace}"}
+FOLLOWED = [
+    ("node1", "plain", "alone"),
+    ("node2", "namespaced", "alone"),
+    ("node1", "namespaced", "second"),
+    ("node2", "plain", "second"),
+]
+"""Each with each once. The rest of all is `long`."""
+REST = [
+    pytest.param(node, form, place, marks=pytest.mark.long)
+    for node in NODES
+    for form in SPOKEN
+    for place in ("alone", "second")
+    if (node, form, place) not in FOLLOWED
+]
+
+
+@pytest.mark.parametrize(("node", "form", "place"), [*FOLLOWED, *REST])
 def test_a_claim_of_a_deployment_is_followed_to_its_node(
-    shared: Installation, node: str, form: str, others: list[str]
+    shared: Installation, node: str, form: str, place: str
 ) -> None:
-    name = f"{node}-{'plain' if form == '{claim}' else 'spaced'}-{len(others)}"
-    label = form.format(claim=name, namespace=shared.namespace)
+    name = f"{node}-{form}-{place}"
+    others = ["before"] if place == "second" else []
+    label = SPOKEN[form].format(claim=name, namespace=shared.namespace)
     pods = deployment(name, shared, node=node, labels={"usesvolume": label})
     shared.apply(claim(name), *map(claim, others), pods)
     shared.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
@@ -116,8 +141,10 @@ def test_ro_follows_where_it_can_and_never_waits(shared: Installation, node: str
         sharedVolumes=wanted,
         nodeSelector={"kubernetes.io/hostname": other},
     )
-    shared.apply(read, away)
+    shared.apply(read)
     assert nodes(shared, name) == {node}
+    # Only now: it uses the claim too, so the other would like to be where it is.
+    shared.apply(away)
     assert nodes(shared, f"{name}-away") == {other}
     shared.kubectl("delete", f"deployment/{name}", "--wait=false")
 
