@@ -18,7 +18,7 @@ from tests.e2e.operations import Manifest, bash, operation
 from tests.installation import CRD, DEPLOYMENT, FULL_KIND, ROOT, Installation, condition, eventually
 from tests.watch import watching
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("argocd")]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("argocd")]
 
 APPLICATIONS = "argoproj.io/v1alpha1/applications"
 GITOPS = ROOT / "examples" / "gitops"

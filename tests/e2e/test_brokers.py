@@ -127,7 +127,9 @@ def only_event(one: Installation, name: str) -> None:
     assert [event.id for event in found] == [f"{uid}/1/exit"], time.monotonic() - begun
 
 
-@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "PLAIN"])
+@pytest.mark.parametrize(
+    "mechanism", ["SCRAM-SHA-256", pytest.param("PLAIN", marks=pytest.mark.long)]
+)
 def test_a_password(own: Installation, admin: AdminClient, mechanism: str) -> None:
     user, password, servers = own.namespace, PASSWORD, config.KAFKA_SASL_TLS
     if mechanism == "PLAIN":
@@ -143,6 +145,7 @@ def test_a_password(own: Installation, admin: AdminClient, mechanism: str) -> No
     only_event(own, "safe")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("admin")
 def test_a_client_certificate_that_is_missed_and_then_given(own: Installation) -> None:
     secret(own, protocol="SSL", ca_crt=pki(own, "ca.crt"), user_skip="true")
@@ -168,6 +171,7 @@ def seen_now(one: Installation) -> None:
     one.kubectl("annotate", "pod", pod, f"test/now={uuid.uuid4()}", "--overwrite")
 
 
+@pytest.mark.long
 def test_a_wrong_password_is_told_and_the_right_one_needs_no_restart(
     own: Installation, admin: AdminClient
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_wrong_password_is_told_and_the_right_one_needs_no_restart(
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
+@pytest.mark.long
 def test_a_secret_that_contradicts_itself_is_refused_by_name(
     own: Installation, admin: AdminClient
 ) -> None:
@@ -208,6 +213,7 @@ def logs(one: Installation) -> str:
     return one.kubectl("logs", "deployment/cho-cloudharness-operator", check=False)
 
 
+@pytest.mark.long
 def test_a_topic_that_is_not_ours_is_told_and_tried_again(
     own: Installation, admin: AdminClient
 ) -> None:
@@ -223,7 +229,7 @@ def test_a_topic_that_is_not_ours_is_told_and_tried_again(
 
 
 def test_a_topic_that_is_not_allowed_is_refused(own: Installation) -> None:
-    own.install(f"kafka.bootstrapServers={own.cluster.kafka}", "kafka.allowedTopics={mine,e2e-*}")
+    own.install(f"kafka.bootstrapServers={own.kafka}", "kafka.allowedTopics={mine,e2e-*}")
     own.apply(operation("theirs", bash("true"), topic="theirs"))
     status = own.wait_for("theirs")
     accepted = condition(status, "Accepted")
@@ -234,6 +240,7 @@ def test_a_topic_that_is_not_allowed_is_refused(own: Installation) -> None:
     own.wait_for("ours", "Notified")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("admin")
 def test_a_topic_that_is_not_there_is_told_and_tried_again(
     own: Installation, tmp_path: Path
@@ -273,10 +280,11 @@ PAYLOADS = {
 }
 
 
+@pytest.mark.long
 def test_a_listener_of_cloudharness_reads_the_event_and_the_other_mode_has_it_all(
     own: Installation,
 ) -> None:
-    servers = own.cluster.kafka or ""
+    servers = own.kafka
     for name, payload in PAYLOADS.items():
         notify = {"notify": {"topic": own.namespace, "payload": payload}}
         own.apply(operation(name, bash("true"), onExit=notify))
@@ -299,9 +307,10 @@ def test_a_listener_of_cloudharness_reads_the_event_and_the_other_mode_has_it_al
     ExitEventValue.model_validate(whole.data["data"])
 
 
+@pytest.mark.long
 def test_a_record_that_is_too_large_for_its_topic_is_told_and_counted(own: Installation) -> None:
     small = NewTopic(own.namespace, 1, 1, config={"max.message.bytes": "200"})
-    make_topic(AdminClient({"bootstrap.servers": own.cluster.kafka or ""}), small)
+    make_topic(AdminClient({"bootstrap.servers": own.kafka}), small)
     own.apply(operation("large", bash("true"), topic=own.namespace))
     own.apply(operation("fits", bash("true"), topic=f"{own.namespace}-2"))
     own.wait_for("fits", "Notified")

@@ -201,6 +201,7 @@ with open_cluster("embedded", {NAME!r}):
 """
 
 
+@pytest.mark.long
 def test_a_kill_of_the_program_that_uses_it_ends_everything() -> None:
     before = machine()
     command = [sys.executable, "-c", WITH]
@@ -213,6 +214,7 @@ def test_a_kill_of_the_program_that_uses_it_ends_everything() -> None:
     assert machine() == before
 
 
+@pytest.mark.long
 def test_an_interrupted_start_leaves_nothing_and_can_be_repeated() -> None:
     before = machine()
     # What a shell runs in its background ignores the signal, and so would all that it starts.

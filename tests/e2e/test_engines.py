@@ -17,7 +17,7 @@ from tests.e2e.operations import Manifest, bash, operation
 from tests.installation import CHART, RELEASE, Installation, condition, eventually
 
 # One process: the operations run at the same time, on one operator.
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("engines")]
 
 MEET = """
 touch /mnt/shared/$HOSTNAME
@@ -114,8 +114,7 @@ def test_a_function_gives_its_result_and_the_end_is_told(engine: Installation) -
 
 
 def told(one: Installation, name: str) -> list[kafka.Event]:
-    assert one.cluster.kafka is not None
-    return kafka.events(one.cluster.kafka, topic(one, name), bool)
+    return kafka.events(one.kafka, topic(one, name), bool)
 
 
 def times(one: Installation, name: str) -> dict[str, tuple[str, str]]:

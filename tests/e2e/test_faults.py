@@ -52,7 +52,7 @@ def test_kills_at_random_moments_neither_lose_nor_repeat_anything(own: Installat
     assert {name: len(own.workflows(name)) for name in OPERATIONS} == created
     assert {own.status(name)["phase"] for name in OPERATIONS} == {"Succeeded"}
     uids = {own.get(FULL_KIND, name)["metadata"]["uid"] for name in OPERATIONS}
-    found = kafka.events(_servers(own), topic, lambda all_: {e.key for e in all_} == uids)
+    found = kafka.events(own.kafka, topic, lambda all_: {e.key for e in all_} == uids)
     assert {event.id for event in found} == {f"{uid}/1/exit" for uid in uids}
     eventually(lambda: not any("finalizers" in w["metadata"] for w in own.find("workflows")))
 
@@ -79,7 +79,7 @@ def test_what_is_created_while_the_operator_is_down_runs_later(own: Installation
     own.scale_operator(1)
     assert own.wait_for("meanwhile")["phase"] == "Succeeded"
     eventually(lambda: own.workflows("during") == [])
-    found = kafka.events(_servers(own), topic, lambda all_: len(all_) >= 2)
+    found = kafka.events(own.kafka, topic, lambda all_: len(all_) >= 2)
     assert {event.data["operation"] for event in found} == {"during", "meanwhile"}
     assert f"{uid}/1/exit" in {event.id for event in found}
 
@@ -104,7 +104,7 @@ def test_an_unreachable_broker_delays_the_event_and_loses_nothing(own: Installat
         assert own.workflows("late")
     own.wait_for("late", "Notified")
     eventually(lambda: own.workflows("late") == [])
-    found = kafka.events(_servers(own), topic, lambda all_: len(all_) >= 2)
+    found = kafka.events(own.kafka, topic, lambda all_: len(all_) >= 2)
     assert [event.data["operation"] for event in found] == ["before", "late"]
 
 
@@ -129,7 +129,7 @@ def test_two_operators_at_once_do_nothing_twice(own: Installation) -> None:
         assert own.wait_for(name)["phase"] == "Succeeded"
         assert len(own.workflows(name)) == 1
     ids = {f"{own.get(FULL_KIND, name)['metadata']['uid']}/1/exit" for name in names}
-    found = kafka.events(_servers(own), own.namespace, lambda all_: {e.id for e in all_} >= ids)
+    found = kafka.events(own.kafka, own.namespace, lambda all_: {e.id for e in all_} >= ids)
     assert {event.id for event in found} == ids
 
 
@@ -198,8 +198,3 @@ def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Install
             refused.append(entry["requestURI"])
     assert refused == []
     assert used == granted
-
-
-def _servers(one: Installation) -> str:
-    assert one.cluster.kafka is not None
-    return one.cluster.kafka

@@ -83,7 +83,7 @@ def metric(one: Installation, pod: str, name: str) -> float:
 @pytest.fixture
 def pair(own: Installation) -> Installation:
     """Two operators, of which one leads."""
-    own.install(f"kafka.bootstrapServers={own.cluster.kafka}", "replicas=2")
+    own.install(f"kafka.bootstrapServers={own.kafka}", "replicas=2")
     eventually(lambda: leader(own) in names(own))
     return own
 
@@ -106,8 +106,7 @@ def over_at_once(name: str) -> list[Manifest]:
 
 def told(one: Installation, seconds: float = 8) -> list[str]:
     """The ids of all events, repeats too."""
-    assert one.cluster.kafka
-    found = kafka.events(one.cluster.kafka, one.namespace, lambda _: False, seconds)
+    found = kafka.events(one.kafka, one.namespace, lambda _: False, seconds)
     return sorted(event.id for event in found)
 
 
@@ -138,6 +137,7 @@ def test_one_of_two_acts_and_the_other_knows_all_that_it_knows(pair: Installatio
     assert budget["status"]["disruptionsAllowed"] == 1
 
 
+@pytest.mark.long
 def test_another_acts_at_once_when_the_leader_stops(pair: Installation) -> None:
     first = leader(pair)
     pair.apply(operation("before", bash("sleep 5"), topic=pair.namespace))
@@ -165,6 +165,7 @@ def deleted(one: Installation, pod: str) -> float:
     )
 
 
+@pytest.mark.long
 def test_another_acts_soon_when_the_leader_is_killed(pair: Installation) -> None:
     first = leader(pair)
     pair.apply(operation("before", bash("sleep 5"), topic=pair.namespace))
@@ -181,6 +182,7 @@ def test_another_acts_soon_when_the_leader_is_killed(pair: Installation) -> None
     assert told(pair) == ids(pair, "before")
 
 
+@pytest.mark.long
 def test_a_leader_that_sleeps_does_nothing_when_it_wakes(pair: Installation) -> None:
     if pair.cluster.backend != "embedded":
         pytest.skip("only the embedded cluster's processes are ours to stop")
@@ -220,6 +222,7 @@ def asleep(pod: str) -> Iterator[None]:
             os.kill(process, signal.SIGCONT)
 
 
+@pytest.mark.long
 def test_in_a_rollout_no_two_act(own: Installation) -> None:
     first = leader(own)
     own.kubectl("rollout", "restart", f"deployment/{DEPLOYMENT}")

@@ -30,8 +30,7 @@ def runs(one: Installation, name: str) -> None:
 
 
 def the_event(one: Installation, topic: str) -> kafka.Event:
-    assert one.cluster.kafka is not None
-    (event,) = kafka.events(one.cluster.kafka, topic, bool)
+    (event,) = kafka.events(one.kafka, topic, bool)
     return event
 
 
@@ -200,7 +199,10 @@ NO_NODE = bash("true", "stuck", nodeSelector={"no-such": "node"})
     ("name", "task", "said"),
     [
         ("no-image", NO_IMAGE, IMAGE),
-        ("no-image-again", {**NO_IMAGE, "retry": {"limit": 2}}, IMAGE),
+        pytest.param(
+            *("no-image-again", {**NO_IMAGE, "retry": {"limit": 2}}, IMAGE),
+            marks=pytest.mark.long,
+        ),
         ("no-secret", NO_SECRET, 'secret "no-such-secret" not found'),
         ("no-node", NO_NODE, "Unschedulable"),
     ],
@@ -216,6 +218,7 @@ def test_a_pod_that_does_not_start_ends_the_run_with_its_own_words(
     assert status["message"].endswith("(pendingDeadlineSeconds: 25)")
 
 
+@pytest.mark.long
 def test_a_pods_wait_counts_on_while_no_operator_runs(own: Installation) -> None:
     topic = f"{own.namespace}-waits"
     own.apply(operation("waits", NO_SECRET, topic=topic, pendingDeadlineSeconds=25))
@@ -250,14 +253,13 @@ def _keep_rights(own: Installation) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_namespace_is_deleted_while_an_operation_runs(own: Installation) -> None:
     """By an operator of another namespace, whose rights do not go with this one."""
     other = Installation(own.cluster, f"{own.namespace}-x")
     own.cluster.kubectl("create", "namespace", other.namespace)
     _keep_rights(own)
-    own.install(
-        f"kafka.bootstrapServers={own.cluster.kafka}", f"watch.namespaces={{{other.namespace}}}"
-    )
+    own.install(f"kafka.bootstrapServers={own.kafka}", f"watch.namespaces={{{other.namespace}}}")
     topic = f"{own.namespace}-gone"
     other.apply(operation("gone", bash("sleep 300"), topic=topic))
     runs(other, "gone")

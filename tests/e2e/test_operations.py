@@ -41,7 +41,7 @@ def test_a_pipeline_runs_its_steps_in_order_and_tells_its_end(shared: Installati
     }
     assert ends["compute"][1] <= ends["report"][0]
 
-    (event,) = kafka.events(_servers(shared), topic, bool)
+    (event,) = kafka.events(shared.kafka, topic, bool)
     assert event.key == uid
     assert event.attributes == {
         "ce_id": f"{uid}/1/exit",
@@ -102,7 +102,7 @@ def test_a_failing_task_fails_the_operation_and_says_which_and_how(shared: Insta
     for kind in ("Failed", "Stalled"):
         assert condition(status, kind)["status"] == "True"
     assert not condition(status, "Complete")
-    (event,) = kafka.events(_servers(shared), topic, bool)
+    (event,) = kafka.events(shared.kafka, topic, bool)
     assert event.attributes["ce_type"] == "io.cloudharness.operation.failed.v1"
     assert event.data["status"] == "Failed"
     assert event.data["message"] == status["message"]
@@ -118,7 +118,7 @@ def test_deleting_a_running_operation_takes_its_workflow_and_pods_and_tells_of_i
     shared.kubectl("delete", "cho", "deleted", "--timeout=30s")
     eventually(lambda: not shared.workflows("deleted"))
     eventually(lambda: not shared.pods("deleted"), timeout=90)
-    (event,) = kafka.events(_servers(shared), topic, bool)
+    (event,) = kafka.events(shared.kafka, topic, bool)
     assert (event.id, event.data["reason"]) == (f"{uid}/1/exit", "Deleted")
 
 
@@ -129,7 +129,7 @@ def test_a_workflow_that_someone_deletes_is_reported_lost(shared: Installation) 
     shared.kubectl("delete", "workflow", "-l", "cloudharness.io/operation=lost", "--timeout=60s")
     status = shared.wait_for("lost")
     assert (status["phase"], status["reason"]) == ("Error", "WorkflowLost")
-    (event,) = kafka.events(_servers(shared), topic, bool)
+    (event,) = kafka.events(shared.kafka, topic, bool)
     assert event.data["reason"] == "WorkflowLost"
     assert shared.workflows("lost") == []
 
@@ -177,8 +177,3 @@ def test_an_operation_costs_few_writes(shared: Installation, topic: str, most: i
     assert 1 <= looks <= 3, json.dumps(shared.status(name), indent=1)
     assert len(counted) <= most
     assert made.count("create events") <= 3
-
-
-def _servers(one: Installation) -> str:
-    assert one.cluster.kafka is not None
-    return one.cluster.kafka

@@ -220,6 +220,7 @@ def test_a_pod_that_was_taken_away_is_told(shared: Installation) -> None:
     assert found["reason"] in ("Error", "PodDeleted"), found
 
 
+@pytest.mark.long
 def test_a_log_that_is_gone_holds_up_nothing(own: Installation) -> None:
     own.apply(operation("gone", bash("sleep 3; echo unheard; exit 5")))
     eventually(lambda: own.status("gone")["phase"] == "Running")

@@ -67,8 +67,7 @@ def test_another_run_id_runs_it_again_and_the_past_stays(own: Installation) -> N
     assert (third["run"], third["phase"]) == (3, "Succeeded")
     eventually(lambda: own.workflows("rerun") == [])
     uid = own.get(FULL_KIND, "rerun")["metadata"]["uid"]
-    assert own.cluster.kafka is not None
-    events = kafka.events(own.cluster.kafka, topic, lambda found: len(found) >= 3)
+    events = kafka.events(own.kafka, topic, lambda found: len(found) >= 3)
     told = [(event.id, event.data["runId"], event.data["status"]) for event in events]
     assert told == [
         (f"{uid}/1/exit", "v1", "Failed"),
@@ -77,6 +76,7 @@ def test_another_run_id_runs_it_again_and_the_past_stays(own: Installation) -> N
     ]
 
 
+@pytest.mark.long
 def test_the_past_is_bounded(shared: Installation) -> None:
     shared.apply(operation("often", bash("true"), ttlStrategy=NONE))
     shared.wait_for("often")
@@ -102,6 +102,7 @@ def test_a_run_that_goes_on_is_waited_for(shared: Installation) -> None:
     assert {kstatus(one) for one in wanted} == {"InProgress", "Current"}
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_is_replaced_where_that_is_the_policy(shared: Installation) -> None:
     topic = f"{shared.namespace}-impatient"
     long = bash("trap '' TERM; sleep 300")
@@ -114,8 +115,7 @@ def test_a_run_that_goes_on_is_replaced_where_that_is_the_policy(shared: Install
     (past,) = status["history"]
     assert (past["phase"], past["reason"]) == ("Cancelled", "Replaced")
     assert past["message"] == "run next replaces it (concurrencyPolicy)"
-    assert shared.cluster.kafka is not None
-    events = kafka.events(shared.cluster.kafka, topic, lambda found: len(found) >= 2)
+    events = kafka.events(shared.kafka, topic, lambda found: len(found) >= 2)
     assert [event.data["reason"] for event in events] == ["Replaced", "AllTasksSucceeded"]
 
 
@@ -146,6 +146,7 @@ def grouped(
     return operation(name, bash(source), **spec, suspend=suspend)
 
 
+@pytest.mark.long
 def test_no_two_of_a_group_run_together_and_they_run_in_order(own: Installation) -> None:
     """Also while the operator is doubled, killed and started again."""
     own.everyone_acts(2)
@@ -167,6 +168,7 @@ def test_no_two_of_a_group_run_together_and_they_run_in_order(own: Installation)
         assert end <= start
 
 
+@pytest.mark.long
 def test_two_at_once_do_not_run_together(own: Installation) -> None:
     """Whatever two operators think: the lock is Argo's."""
     own.everyone_acts(2)

@@ -135,6 +135,7 @@ def test_each_change_is_an_event_that_describe_shows(shared: Installation) -> No
     assert "task task: main: Error (exit code 1)" in described.partition("Events:")[2]
 
 
+@pytest.mark.long
 def test_fifty_tasks_cost_one_status_write_a_second_at_most(shared: Installation) -> None:
     many = [
         bash("sleep 1", f"t{number}", resources={"requests": {"cpu": "1m"}}) for number in range(50)

@@ -209,7 +209,7 @@ def test_an_image_is_found_in_the_catalogue(own: Installation) -> None:
     images = config_map("images", **{"myapp-mytask": own.cluster.python_image})
     own.apply(images)
     own.install(
-        f"kafka.bootstrapServers={own.cluster.kafka}",
+        f"kafka.bootstrapServers={own.kafka}",
         "tasks.catalogue=images",
         "tasks.imagePullPolicy=Never",
     )

@@ -14,8 +14,10 @@ from tests.installation import FULL_KIND, Installation, audit, condition, eventu
 
 pytestmark = pytest.mark.e2e
 
-LATE = 2.0
-"""Seconds after its time within which a deletion has to come."""
+LATE = 60.0
+"""Seconds after its time within which a deletion has to come, on however busy a machine."""
+PRECISELY = 2.0
+"""The same where nothing else runs: what is promised."""
 
 EPHEMERAL = {"mountPath": "/mnt/data", "size": "1Mi"}
 BAD = {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}
@@ -111,21 +113,20 @@ def test_what_is_kept_for_ever_is_kept_until_somebody_says_otherwise(shared: Ins
     shared.apply(operation("default", bash("true"), ttlStrategy={}))
     assert shared.workflows("default")
     shared.apply(operation("kept", bash("true"), ttlSecondsAfterFinished=1))
-    eventually(lambda: "kept" in deletions(shared, PLURAL), 10)
+    eventually(lambda: "kept" in deletions(shared, PLURAL))
     assert deletions(shared, PLURAL)["kept"] - last_change(shared, "kept") < LATE
 
 
 def test_a_restart_and_an_outage_of_the_operator_change_no_time(own: Installation) -> None:
     finished(own, "meanwhile", ttlStrategy={})
-    finished(own, "during", ttlStrategy={"secondsAfterSuccess": 60})
+    finished(own, "during", ttlStrategy={"secondsAfterSuccess": 30})
     own.scale_operator(0)
     own.apply(operation("meanwhile", bash("true"), ttlStrategy={"secondsAfterSuccess": 1}))
     time.sleep(3)
     assert own.workflows("meanwhile")
     own.scale_operator(1)
     gone(own, "meanwhile")
-    assert own.workflows("during"), "too slow a machine to show anything"
-    late = gone(own, "during", 90) - 60
+    late = gone(own, "during") - 30
     assert 0 <= late < LATE, f"{late:.2f} s"
 
 
@@ -182,7 +183,8 @@ def test_a_record_goes_unless_somebody_would_make_it_again(shared: Installation)
     deleted = deletions(shared, PLURAL)
     late = {name: deleted[name] - ends[name] - after for name in FREE}
     assert all(0 <= by < LATE for by in late.values()), late
-    time.sleep(2)
+    eventually(lambda: all("TTLDeletionSkipped" in reasons(shared, name) for name in OWNED))
+    time.sleep(2)  # Nobody is told twice.
     told = {name: Counter(reasons(shared, name))["TTLDeletionSkipped"] for name in OWNED}
     assert told == dict.fromkeys(OWNED, 1)
     assert {*OWNED} <= {o["metadata"]["name"] for o in shared.find(FULL_KIND)}
@@ -217,9 +219,33 @@ def test_a_whole_life_costs_few_writes(shared: Installation, topic: str, most: i
     assert looks <= 3
 
 
+@pytest.mark.long
+def test_what_is_due_goes_within_two_seconds(own: Installation) -> None:
+    """Also right after a start of the operator: some of them are due while it is down."""
+    names = [f"due{number}" for number in range(10)]
+    own.apply(
+        *(
+            operation(name, bash("true"), ttlStrategy={"secondsAfterSuccess": 40 + 4 * number})
+            for number, name in enumerate(names)
+        )
+    )
+    ends = {name: moment(own.wait_for(name)["completionTime"]) for name in names}
+    child = {name: own.status(name)["workflowRef"]["name"] for name in names}
+    own.scale_operator(0)
+    time.sleep(10)
+    own.scale_operator(1)
+    ready = moment(condition(own.operator_pod()["status"], "Ready")["lastTransitionTime"])
+    eventually(lambda: not own.find("workflows"))
+    deleted = deletions(own, "workflows")
+    for number, name in enumerate(names):
+        due = max(ends[name] + 40 + 4 * number, ready + 1)
+        assert deleted[child[name]] - due < PRECISELY, name
+
+
 MANY, RATE = 200, 50
 
 
+@pytest.mark.long
 def test_many_at_once_keep_to_the_rate(own: Installation) -> None:
     names = [f"many{number}" for number in range(MANY)]
     task = {**bash("true"), **BAD}
