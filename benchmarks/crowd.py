@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from tests.audit import audit
 from tests.cluster import open_cluster
 from tests.e2e.operations import bash, operation
 from tests.e2e.test_ttl import deletions
-from tests.installation import FULL_KIND, Installation, audit, eventually
+from tests.installation import FULL_KIND, Installation, eventually
 
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 EXPIRING: Final = min(1000, CROWD)

@@ -1,4 +1,4 @@
-"""What a cluster holds from the start: Argo, a default StorageClass, a few bindings.
+"""What a cluster holds from the start: Argo, a default StorageClass, Kafka's name, a few bindings.
 
 Argo's manifests are upstream's own, read once into requests that can be sent as they are:
 a client would spend seconds of every start on the eight megabytes of Argo's full CRDs.
@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tests.cluster import config
 from tests.cluster.api import Api, ApiError
 from tests.cluster.cache import Entry
 from tests.cluster.progress import Step
@@ -33,14 +34,19 @@ PLURALS = {
     "ConfigMap": "configmaps",
     "CustomResourceDefinition": "customresourcedefinitions",
     "Deployment": "deployments",
+    "EndpointSlice": "endpointslices",
     "Namespace": "namespaces",
     "PriorityClass": "priorityclasses",
     "Role": "roles",
     "RoleBinding": "rolebindings",
+    "Service": "services",
     "ServiceAccount": "serviceaccounts",
     "StorageClass": "storageclasses",
 }
-NAMESPACED = {"ConfigMap", "Deployment", "Role", "RoleBinding", "ServiceAccount"}
+NAMESPACED = {
+    *("ConfigMap", "Deployment", "EndpointSlice"),
+    *("Role", "RoleBinding", "Service", "ServiceAccount"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,36 @@ def base() -> list[Manifest]:
         storage,
         # The API server's own certificate for logs and exec: what it needs, not an admin's.
         _binding("kube-apiserver-to-kubelet", "system:kubelet-api-admin", "kube-apiserver"),
+        _dns_role(),
+        _binding("coredns", "coredns", "coredns"),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kafka"}},
+        *_kafka_service(),
+    ]
+
+
+def _dns_role() -> Manifest:
+    def seen(group: str, *resources: str) -> Manifest:
+        return {"apiGroups": [group], "resources": [*resources], "verbs": ["list", "watch"]}
+
+    rules = [seen("", "services", "namespaces"), seen("discovery.k8s.io", "endpointslices")]
+    meta = {"name": "coredns"}
+    return {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": meta, "rules": rules}
+
+
+def _kafka_service() -> list[Manifest]:
+    """The broker, which runs on the bridge, by a name for pods: kafka.kafka."""
+    host, port = config.address(config.KAFKA)
+    meta, ports = {"name": "kafka", "namespace": "kafka"}, [{"name": "kafka", "port": port}]
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"ports": ports}},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kafka"}},
+            "addressType": "IPv4",
+            "ports": ports,
+            "endpoints": [{"addresses": [host]}],
+        },
     ]
 
 
@@ -146,6 +182,7 @@ def _patch_controller(pod: Manifest, image: str) -> None:
     container["image"] = image
     container["imagePullPolicy"] = "IfNotPresent"
     container["args"] = ["--executor-image", image, "--executor-image-pull-policy", "IfNotPresent"]
+    container["args"] += ["--qps=100", "--burst=200"]
     # Ten seconds by default, which would be most of a short step's time.
     container["env"].append({"name": "DEFAULT_REQUEUE_TIME", "value": "1s"})
     container["resources"] = {"requests": {"cpu": "100m", "memory": "64Mi"}}

@@ -1,4 +1,4 @@
-"""Cache entries that are compiled or collected: Kubernetes, Helm, Argo, Kafka.
+"""Cache entries that are compiled or collected: Kubernetes, Helm, Argo, CoreDNS, Kafka.
 
 Everything comes from the ordinary registries through their own clients, and is checked
 against hashes in this repository: go.sum for Go, jars.sha256 for Maven.
@@ -107,6 +107,18 @@ def helm_entry(versions: Versions, environment: dict[str, str]) -> Entry:
         go_build(step, module, environment, flags, place / "helm", "helm.sh/helm/v3/cmd/helm")
 
     return Entry(f"helm-{versions.helm}", [flags, *contents(module, "go.mod", "go.sum")], build)
+
+
+def coredns_entry(versions: Versions, environment: dict[str, str]) -> Entry:
+    """A CoreDNS that knows a cluster's own names and no others."""
+    module = HERE / "go" / "coredns"
+    flags = f"-X github.com/coredns/coredns/coremain.GitCommit={versions.coredns}"
+
+    def build(place: Path, step: Step) -> None:
+        go_build(step, module, environment, flags, place / "coredns", ".")
+
+    inputs = [flags, *contents(module, "go.mod", "go.sum", "main.go")]
+    return Entry(f"coredns-{versions.coredns}", inputs, build)
 
 
 def argo_entry(versions: Versions, environment: dict[str, str]) -> Entry:

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 
 BRIDGE_ADDRESS = "10.89.0.1"
+DOMAIN = "cluster.local"
 API = f"{BRIDGE_ADDRESS}:6443"
 API_SERVER = f"https://{API}"
 SERVICE_CIDR = "10.96.0.0/16"
@@ -102,6 +103,8 @@ def kubelet(node: Node, cgroup: str, pki: str) -> str:
             "oomScoreAdj": 0,
             "serializeImagePulls": False,
             "resolvConf": "",
+            "clusterDNS": [BRIDGE_ADDRESS],
+            "clusterDomain": DOMAIN,
             "volumePluginDir": f"{NODE_HOME}/kubelet/volume-plugins",
             "evictionHard": dict.fromkeys(thresholds, "0%"),
             "imageGCHighThresholdPercent": 100,
@@ -189,6 +192,23 @@ def cni(node: Node) -> str:
     }
     plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
     return _json({"cniVersion": "0.4.0", "name": "pods", "plugins": plugins})
+
+
+def corefile(kubeconfig_path: str) -> str:
+    """The cluster's names. There is nobody here to ask for others, so there are none."""
+    return f"""{DOMAIN} in-addr.arpa {{
+  errors
+  kubernetes {{
+    kubeconfig {kubeconfig_path}
+    ttl 5
+  }}
+}}
+. {{
+  template ANY ANY {{
+    rcode NXDOMAIN
+  }}
+}}
+"""
 
 
 def audit_policy() -> str:

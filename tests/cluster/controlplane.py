@@ -1,4 +1,4 @@
-"""The components on the bridge: etcd, the API server and its controllers, and Kafka."""
+"""The components on the bridge: etcd, the API server and its controllers, DNS and Kafka."""
 
 import http.client
 import shutil
@@ -15,6 +15,9 @@ from tests.cluster.state import State
 # Threads that nobody needs on a small machine, and a collector that starts at once.
 JAVA = ("-Xmx256m", "-Xms256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 
+QUICK = ("--kube-api-qps=200", "--kube-api-burst=400")
+"""By default they hold back for an API server that many others use."""
+
 
 @dataclass(frozen=True)
 class ControlPlane:
@@ -22,6 +25,7 @@ class ControlPlane:
 
     state: State
     kubernetes: Path
+    coredns_program: Path
     kafka_home: Path
     kafka_door: str
     """Where clients outside of the cluster's network find the broker."""
@@ -96,13 +100,21 @@ class ControlPlane:
             "--use-service-account-credentials",
             "--controllers=*,-node-ipam-controller",
             "--enable-hostpath-provisioner",
+            *QUICK,
         )
         return Component("kube-controller-manager", argv, lambda: accepts("127.0.0.1", 10257))
 
     def scheduler(self) -> Component:
         """The default scheduler."""
-        argv = self._with_kubeconfig("kube-scheduler", "scheduler")
+        argv = (*self._with_kubeconfig("kube-scheduler", "scheduler"), *QUICK)
         return Component("kube-scheduler", argv, lambda: accepts("127.0.0.1", 10259))
+
+    def coredns(self) -> Component:
+        """What pods ask for names."""
+        path = self.state.data / "Corefile"
+        path.write_text(config.corefile(str(self.state.pki / "coredns.kubeconfig")))
+        argv = (str(self.coredns_program), "-conf", str(path))
+        return Component("coredns", argv, lambda: accepts(config.BRIDGE_ADDRESS, 53))
 
     def kafka(self) -> Component:
         """A broker that starts from the formatted directory that the cache has."""

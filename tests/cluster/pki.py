@@ -43,6 +43,7 @@ def identities(nodes: tuple[config.Node, ...]) -> list[Identity]:
         Identity("controller-manager", "system:kube-controller-manager"),
         Identity("scheduler", "system:kube-scheduler"),
         Identity("kube-proxy", "system:kube-proxy"),
+        Identity("coredns", "coredns"),
     ]
     for node in nodes:
         serving = (f"IP:{node.address}", f"DNS:{node.name}")

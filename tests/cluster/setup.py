@@ -19,6 +19,7 @@ class Artifacts:
 
     kubernetes: str
     helm: str
+    coredns: str
     argo_manifests: str
     kafka: str
     python_image: str
@@ -46,6 +47,7 @@ def prepare(cache: Cache, versions: Versions, progress: Progress) -> Artifacts:
         environment = build.go_environment(cache, versions, progress)
         kubernetes = cache.obtain(build.kubernetes_entry(versions, environment), progress)
         helm = cache.obtain(build.helm_entry(versions, environment), progress)
+        coredns = cache.obtain(build.coredns_entry(versions, environment), progress)
         argo = cache.obtain(build.argo_entry(versions, environment), progress)
         pause_image, python_image = python.result()
         kafka_place = kafka.result()
@@ -56,6 +58,7 @@ def prepare(cache: Cache, versions: Versions, progress: Progress) -> Artifacts:
     return Artifacts(
         kubernetes=str(kubernetes),
         helm=str(helm / "helm"),
+        coredns=str(coredns / "coredns"),
         argo_manifests=str(cache.obtain(addons.argo_entry(versions, argo), progress)),
         kafka=str(kafka_place),
         python_image=str(python_image / images.ARCHIVE),

@@ -30,7 +30,11 @@ class Starting:
         kubernetes = Path(self.artifacts.kubernetes)
         self.doors = Doors.taken_over(plan["doors"])
         self.control = ControlPlane(
-            state, kubernetes, Path(self.artifacts.kafka), self.doors.address("kafka")
+            state,
+            kubernetes,
+            Path(self.artifacts.coredns),
+            Path(self.artifacts.kafka),
+            self.doors.address("kafka"),
         )
         self.cgroup = cgroups.name(state.directory)
         self.nodes = [
@@ -82,6 +86,7 @@ class Starting:
         self.serving.set()
         self.processes.start(self.control.controller_manager())
         self.processes.start(self.control.scheduler())
+        self.processes.start_and_wait(self.control.coredns())
 
     def _kafka(self) -> None:
         self.processes.until("certificates", self.certified.is_set, TIMEOUT)

@@ -20,6 +20,7 @@ class Versions:
     helm: str = "v3.19.0"
     argo: str = "v3.7.14"
     argo_crds: Literal["full", "minimal"] = "full"
+    coredns: str = "v1.12.4"
     kafka: str = "4.1.0"
     argocd: str = "v3.2.1"
     debian: str = "bookworm"

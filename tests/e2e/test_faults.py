@@ -11,16 +11,9 @@ import pytest
 
 from cloudharness_operation.names import child_name
 from tests import kafka
+from tests.audit import audit, writes
 from tests.e2e.operations import bash, operation
-from tests.installation import (
-    DEPLOYMENT,
-    FULL_KIND,
-    Installation,
-    audit,
-    condition,
-    eventually,
-    writes,
-)
+from tests.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
 

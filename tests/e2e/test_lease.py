@@ -11,16 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from tests import kafka
+from tests.audit import audit
 from tests.cluster.embedded import process_ids
 from tests.e2e.operations import bash, operation
-from tests.installation import (
-    DEPLOYMENT,
-    FULL_KIND,
-    Installation,
-    Manifest,
-    audit,
-    eventually,
-)
+from tests.installation import DEPLOYMENT, FULL_KIND, Installation, Manifest, eventually
 
 pytestmark = pytest.mark.e2e
 

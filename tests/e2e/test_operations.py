@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from tests import kafka
+from tests.audit import writes
 from tests.cluster import Cluster
 from tests.e2e.operations import bash, operation
-from tests.installation import FULL_KIND, ROOT, Installation, condition, eventually, writes
+from tests.installation import FULL_KIND, ROOT, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -7,9 +7,10 @@ import pytest
 
 from cloudharness_operator.cluster import POD_LABEL
 from tests import kafka
+from tests.audit import writes
 from tests.e2e.operations import Manifest, bash, operation
 from tests.e2e.test_lifecycle import change, runs
-from tests.installation import FULL_KIND, Installation, condition, eventually, writes
+from tests.installation import FULL_KIND, Installation, condition, eventually
 from tests.kstatus import kstatus
 from tests.watch import OPERATIONS, watching
 

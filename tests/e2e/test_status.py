@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.audit import audit
 from tests.e2e.operations import bash, claim, operation
-from tests.installation import Installation, audit, eventually
+from tests.installation import Installation, eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from cloudharness_operation.names import PLURAL
+from tests.audit import audit, writes
 from tests.e2e.operations import Manifest, bash, operation
 from tests.e2e.test_faults import cut_off
-from tests.installation import FULL_KIND, Installation, audit, condition, eventually, writes
+from tests.installation import FULL_KIND, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
 
