@@ -140,7 +140,10 @@ def test_why_a_pod_waits(message: str, reason: str | None) -> None:
     [
         ("Failed", "main: Error (exit code 3)", "Error"),
         ("Failed", "main: OOMKilled (exit code 137): out of it", "OOMKilled"),
-        ("Error", "wait: Error (exit code 64): no", "Error"),
+        ("Error", "wait: Error (exit code 64): no", "ExecutorFailed"),
+        ("Error", "wait: OOMKilled (exit code 137)", "ExecutorFailed"),
+        ("Error", "init: Error (exit code 2)", "ExecutorFailed"),
+        ("Failed", "waiter: Error (exit code 2)", "Error"),
         ("Error", "Pod failed before main container starts due to Evicted: x", "Evicted"),
         ("Error", "pod deleted", "PodDeleted"),
         ("Failed", "The node was low on resource: memory. Threshold quantity: 100Mi", "Evicted"),

@@ -36,6 +36,9 @@ _CONTAINER_TROUBLE: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
 
+_EXECUTOR: Final = re.compile(r"^(wait|init): ")
+"""Argo's own containers in a task's pod (workflow/common/common.go): what they died of says nothing
+of the task, which may have done well."""
 _TERMINATED: Final = re.compile(r"^[-a-z0-9]+: (?P<reason>[A-Za-z]+) \(exit code \d+\)")
 _NOT_STARTED: Final = re.compile(r"^Pod failed before \S+ container starts due to (?P<reason>\w+)")
 """Argo's words for a pod that failed (workflow/controller/operator.go, inferFailedReason)."""
@@ -217,6 +220,8 @@ def _why_failed(message: str) -> str | None:
         return "Evicted"
     if message == "pod deleted":
         return "PodDeleted"
+    if _EXECUTOR.match(message):
+        return "ExecutorFailed"
     found = _TERMINATED.match(message) or _NOT_STARTED.match(message)
     if found:
         return found["reason"]

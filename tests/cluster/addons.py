@@ -173,7 +173,9 @@ def argo_settings() -> dict[str, str]:
     """Argo's own configuration."""
     # Else it would ask a registry what an image runs when a container names no command.
     images = {PYTHON_IMAGE: {"cmd": ["python3"]}}
-    return {"images": json.dumps(images)}
+    # Without a share of its own on a busy node, the executor can be ended before it has begun.
+    executor = {"resources": {"requests": {"cpu": "20m", "memory": "16Mi"}}}
+    return {"images": json.dumps(images), "executor": json.dumps(executor)}
 
 
 def _patch_controller(pod: Manifest, image: str) -> None:
