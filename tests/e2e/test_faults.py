@@ -114,6 +114,7 @@ def cut_off(one: Installation) -> Iterator[None]:
         subprocess.run(["iptables", "--delete", *rule], check=True, timeout=10)
 
 
+@pytest.mark.long
 def test_two_operators_at_once_do_nothing_twice(own: Installation) -> None:
     own.everyone_acts(2)
     names = [f"both{number}" for number in range(5)]
@@ -146,30 +147,28 @@ def test_a_name_that_is_taken_is_refused_and_left_alone(own: Installation) -> No
 
 
 def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Installation) -> None:
-    own.apply(operation("normal", bash("true"), topic=own.namespace))
-    own.wait_for("normal")
     share = {"claim": "not-there-yet", "mountPath": "/mnt/shared"}
-    own.apply(operation("sharing", bash("true"), sharedVolumes=[share]))
-    own.wait_for("sharing")
-    own.apply(operation("fails", bash("false")))
-    own.wait_for("fails")
-    own.apply(operation("lost", bash("sleep 300")))
+    own.apply(
+        operation("stubborn", bash("trap '' TERM; sleep 300")),
+        operation("lost", bash("sleep 300")),
+        operation("normal", bash("true"), topic=own.namespace),
+        operation("sharing", bash("true"), sharedVolumes=[share]),
+        operation("fails", bash("false")),
+        operation("brief", bash("true"), ttlStrategy={"secondsAfterSuccess": 0}),
+        operation("again", bash("true"), runId="1"),
+    )
     eventually(lambda: own.status("lost").get("workflowRef"))
     own.kubectl("delete", "workflow", "-l", "cloudharness.io/operation=lost")
-    own.wait_for("lost")
-    own.apply(operation("brief", bash("true"), ttlStrategy={"secondsAfterSuccess": 0}))
-    own.wait_for("brief")
-    eventually(lambda: not own.workflows("brief"))
-    own.apply(operation("brief", bash("true"), ttlSecondsAfterFinished=1))
-    eventually(lambda: not own.find(FULL_KIND, "--field-selector=metadata.name=brief"))
-    own.apply(operation("stubborn", bash("trap '' TERM; sleep 300")))
     eventually(lambda: [p for p in own.pods("stubborn") if p["status"]["phase"] == "Running"])
     own.kubectl("patch", "cho", "stubborn", "--type=merge", "-p", '{"spec":{"cancel":"Stop"}}')
-    own.apply(operation("again", bash("true"), runId="1"))
-    own.wait_for("again")
+    for name in ("lost", "normal", "sharing", "fails", "brief", "again"):
+        own.wait_for(name)
+    eventually(lambda: not own.workflows("brief"))
+    own.apply(operation("brief", bash("true"), ttlSecondsAfterFinished=1))
     own.kubectl("patch", "cho", "again", "--type=merge", "-p", '{"spec":{"runId":"2"}}')
     own.wait_for("again")
-    eventually(lambda: not own.pods("stubborn"), timeout=90)
+    eventually(lambda: not own.find(FULL_KIND, "--field-selector=metadata.name=brief"))
+    eventually(lambda: not own.pods("stubborn"))
     mine = (DEPLOYMENT, f"{DEPLOYMENT}-lease")
     granted = {
         (verb, resource)

@@ -108,6 +108,7 @@ def test_what_runs_is_cancelled(shared: Installation, how: str) -> None:
     )
 
 
+@pytest.mark.long
 def test_what_does_not_stop_is_made_to(shared: Installation) -> None:
     shared.apply(operation("stubborn", bash("trap '' TERM; echo begun; sleep 300")))
     runs(shared, "stubborn")
@@ -179,6 +180,7 @@ def test_what_runs_too_long_is_ended(shared: Installation) -> None:
     assert status["message"] == "not done after 10 s (activeDeadlineSeconds)"
 
 
+@pytest.mark.long
 def test_what_runs_too_long_is_ended_though_it_is_suspended(shared: Installation) -> None:
     topic = f"{shared.namespace}-long-paused"
     tasks = (bash("sleep 2", "one"), bash("true", "two"))
@@ -204,7 +206,7 @@ NO_NODE = bash("true", "stuck", nodeSelector={"no-such": "node"})
             marks=pytest.mark.long,
         ),
         ("no-secret", NO_SECRET, 'secret "no-such-secret" not found'),
-        ("no-node", NO_NODE, "Unschedulable"),
+        pytest.param("no-node", NO_NODE, "Unschedulable", marks=pytest.mark.long),
     ],
 )
 def test_a_pod_that_does_not_start_ends_the_run_with_its_own_words(

@@ -60,7 +60,7 @@ def values(status: Manifest) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", ["Pipeline", "SimpleDag"])
+@pytest.mark.parametrize("kind", ["Pipeline", pytest.param("SimpleDag", marks=pytest.mark.long)])
 def test_a_value_reaches_a_later_task_byte_for_byte(shared: Installation, kind: str) -> None:
     env = passed("made", RAW="raw", RESULT="result")
     printing = ["python3", "-c", "import os; print(os.environ['RAW'], end='')"]

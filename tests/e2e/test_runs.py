@@ -188,6 +188,7 @@ def test_two_at_once_do_not_run_together(own: Installation) -> None:
     assert len(set(created)) == 5
 
 
+@pytest.mark.long
 def test_the_group_goes_on_whatever_becomes_of_its_members(shared: Installation) -> None:
     shared.apply(grouped("g-first", "sleep 300", "busy"))
     runs(shared, "g-first")
@@ -208,6 +209,7 @@ def test_the_group_goes_on_whatever_becomes_of_its_members(shared: Installation)
     assert shared.wait_for("g-asleep")["phase"] == "Succeeded"
 
 
+@pytest.mark.long
 def test_the_newest_replaces_all_that_are_older(shared: Installation) -> None:
     shared.apply(grouped("r-runs", "sleep 300", "latest"))
     runs(shared, "r-runs")

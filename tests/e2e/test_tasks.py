@@ -59,6 +59,7 @@ def test_a_simple_dag_runs_its_groups_in_order(shared: Installation) -> None:
     assert when["middle"][1] <= when["last"][0]
 
 
+@pytest.mark.long
 def test_parallelism_bounds_how_many_run_at_once(shared: Installation) -> None:
     tasks = [bash("sleep 1", f"t{number}") for number in range(3)]
     shared.apply(operation("narrow", *tasks, type="Parallel", parallelism=1))
@@ -205,6 +206,7 @@ def test_a_device_that_no_node_has_is_waited_for(shared: Installation) -> None:
     shared.kubectl("delete", "cho", "gpu", "--timeout=30s")
 
 
+@pytest.mark.long
 def test_an_image_is_found_in_the_catalogue(own: Installation) -> None:
     images = config_map("images", **{"myapp-mytask": own.cluster.python_image})
     own.apply(images)

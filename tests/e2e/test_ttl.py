@@ -99,6 +99,7 @@ def test_the_workflow_goes_at_its_time_with_pods_and_claims_and_the_record_stays
     assert "CleanedUp" in reasons(shared, name)
 
 
+@pytest.mark.long
 def test_what_is_kept_for_ever_is_kept_until_somebody_says_otherwise(shared: Installation) -> None:
     finished(shared, "kept", ttlStrategy={})
     assert shared.get(FULL_KIND, "kept")["spec"]["ttlStrategy"] == {}
