@@ -1,9 +1,9 @@
 """A namespace with an operator in it, as the chart installs it: for tests and the demo."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import yaml
 
 from cloudharness_operation.names import GROUP, LABEL_OPERATION, PLURAL
 from tests.cluster import Cluster, ClusterError
+from tests.reading import Reader
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "cloudharness-operator"
@@ -86,15 +87,18 @@ class Installation:
             return str(error)
         raise AssertionError("the API server has accepted it")
 
+    @cached_property
+    def reader(self) -> Reader:
+        """Requests to the API server from this process."""
+        return Reader(self.cluster.kubeconfig, self.namespace)
+
     def get(self, kind: str, name: str) -> Manifest:
         """Read an object."""
-        found: Manifest = json.loads(self.kubectl("get", kind, name, "-o", "json"))
-        return found
+        return self.reader.get(kind, name)
 
-    def find(self, kind: str, *selection: str) -> list[Manifest]:
-        """Read all objects of a kind, or those that a selection is about."""
-        found = json.loads(self.kubectl("get", kind, *selection, "-o", "json"))
-        return list(found["items"])
+    def find(self, kind: str, labels: str = "", fields: str = "") -> list[Manifest]:
+        """Read all objects of a kind, or those that selectors name."""
+        return self.reader.find(kind, labels, fields)
 
     def status(self, name: str) -> Manifest:
         """Read an operation's status."""
@@ -112,15 +116,15 @@ class Installation:
 
     def workflows(self, operation: str) -> list[Manifest]:
         """Read an operation's children."""
-        return self.find("workflows", "-l", f"{LABEL_OPERATION}={operation}")
+        return self.find("workflows", f"{LABEL_OPERATION}={operation}")
 
     def pods(self, operation: str) -> list[Manifest]:
         """Read the pods of an operation's tasks."""
-        return self.find("pods", "-l", f"{LABEL_OPERATION}={operation}")
+        return self.find("pods", f"{LABEL_OPERATION}={operation}")
 
     def operator_pods(self) -> list[Manifest]:
         """Read the operator's pods."""
-        return self.find("pods", "-l", "app.kubernetes.io/name=cloudharness-operator")
+        return self.find("pods", "app.kubernetes.io/name=cloudharness-operator")
 
     def operator_pod(self) -> Manifest:
         """Read the operator's pod."""
@@ -145,7 +149,7 @@ class Installation:
         if replicas:
             self.rolled_out()
         else:
-            eventually(lambda: not self.find("pods", "-l", "app.kubernetes.io/instance=cho"))
+            eventually(lambda: not self.find("pods", "app.kubernetes.io/instance=cho"))
 
 
 def _is_going(pod: Manifest) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cloudharness_operation import argo
 from cloudharness_operation.record import TaskStatus
 from cloudharness_operator import nodes
 from cloudharness_operator.nodes import first_failed, moment, tasks, waiting
@@ -89,7 +90,7 @@ def test_the_name_of_a_pod(annotation: str, expected: str) -> None:
     [("", 2166136261), ("a", 3826002220), ("foobar", 3214735720)],
 )
 def test_the_hash_in_the_name_of_a_pod(text: str, expected: int) -> None:
-    assert nodes._fnv1a(text) == expected  # noqa: SLF001 - known values of a standard.
+    assert argo._fnv1a(text) == expected  # noqa: SLF001 - known values of a standard.
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_packed_nodes_are_unpacked() -> None:
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nodes, "MAX_NODES_SIZE", 1000)
+    monkeypatch.setattr(argo, "MAX_NODES_SIZE", 1000)
     packed = base64.b64encode(gzip.compress(b" " * 1001 + b"{}")).decode()
     with pytest.raises(ValueError, match="more than 1000 bytes"):
         tasks(workflow_manifest(status={"compressedNodes": packed}))

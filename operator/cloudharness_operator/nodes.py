@@ -6,23 +6,16 @@ of a step that may be retried. Those of one task have its template's name, which
 
 from __future__ import annotations
 
-import base64
-import binascii
-import gzip
-import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from cloudharness_operation import argo
 from cloudharness_operation.record import TaskPhase, TaskStatus
 from cloudharness_operation.render import ENTRYPOINT
 
 Manifest = dict[str, Any]
-
-MAX_NODES_SIZE: Final = 32 * 1024 * 1024
-"""Bytes of unpacked nodes that are read at most: more than a Workflow of 100 tasks can have."""
 
 _IMAGE_TROUBLE: Final = frozenset(
     {
@@ -83,7 +76,7 @@ def by_task(manifest: Manifest) -> dict[str, list[Manifest]]:
     are none here): the details are missing then, and nothing else.
     """
     found: dict[str, list[Manifest]] = {}
-    for node in _nodes(manifest.get("status") or {}).values():
+    for node in argo.nodes(manifest.get("status") or {}).values():
         name = node.get("templateName") or ""
         if name not in ("", ENTRYPOINT):
             found.setdefault(name, []).append(node)
@@ -103,8 +96,7 @@ def tasks(
 ) -> tuple[TaskStatus, ...]:
     """Return the tasks of a Workflow that Argo has come to, by their nodes, in no order."""
     found = by_task(manifest) if found is None else found
-    names = _pod_names(manifest)
-    return tuple(_task(name, nodes, names) for name, nodes in found.items())
+    return tuple(_task(name, nodes, manifest) for name, nodes in found.items())
 
 
 def waits(found: Mapping[str, Sequence[Manifest]]) -> tuple[Wait, ...]:
@@ -138,33 +130,13 @@ def first_failed(found: Iterable[TaskStatus]) -> TaskStatus | None:
     )
 
 
-def _nodes(status: Manifest) -> dict[str, Manifest]:
-    nodes: dict[str, Manifest] | None = status.get("nodes")
-    if not nodes and (packed := status.get("compressedNodes")):
-        return _unpacked(packed)
-    return nodes or {}
-
-
-def _unpacked(packed: str) -> dict[str, Manifest]:
-    """Read nodes as Argo packs those of large Workflows: gzip, base64 (workflow/packer)."""
-    try:
-        with gzip.open(io.BytesIO(base64.b64decode(packed))) as stream:
-            text = stream.read(MAX_NODES_SIZE + 1)
-    except (OSError, EOFError, binascii.Error) as error:
-        raise ValueError(f"status.compressedNodes: {error}") from error
-    if len(text) > MAX_NODES_SIZE:
-        raise ValueError(f"status.compressedNodes: more than {MAX_NODES_SIZE} bytes")
-    nodes: dict[str, Manifest] = json.loads(text)
-    return nodes
-
-
 def _attempts(nodes: Sequence[Manifest]) -> tuple[list[Manifest], Manifest | None]:
     """Return the nodes of the attempts in order, and that of the whole if there may be several."""
     attempts = sorted((n for n in nodes if n.get("type") != "Retry"), key=_order)
     return attempts, next((n for n in nodes if n.get("type") == "Retry"), None)
 
 
-def _task(name: str, nodes: Sequence[Manifest], names: tuple[str, str]) -> TaskStatus:
+def _task(name: str, nodes: Sequence[Manifest], workflow: Manifest) -> TaskStatus:
     attempts, whole = _attempts(nodes)
     last = attempts[-1] if attempts else whole
     assert last is not None  # noqa: S101 - for the type checker: there is a node.
@@ -183,7 +155,7 @@ def _task(name: str, nodes: Sequence[Manifest], names: tuple[str, str]) -> TaskS
     return TaskStatus(
         name=name,
         phase=phase,
-        pod_name=_pod_name(pods[-1], *names) if pods else None,
+        pod_name=argo.pod_name(workflow, pods[-1]) if pods else None,
         node_name=last.get("hostNodeName") or None,
         start_time=moment(top.get("startedAt")),
         completion_time=moment(top.get("finishedAt")),
@@ -226,25 +198,3 @@ def _why_failed(message: str) -> str | None:
     if found:
         return found["reason"]
     return next((reason for words, reason in _CUT_OFF if message.startswith(words)), None)
-
-
-def _pod_names(manifest: Manifest) -> tuple[str, str]:
-    """Return the Workflow's name and the form of its pods' names."""
-    meta = manifest["metadata"]
-    annotations = meta.get("annotations") or {}
-    return meta["name"], annotations.get("workflows.argoproj.io/pod-name-format") or "v2"
-
-
-def _pod_name(node: Manifest, workflow: str, form: str) -> str:
-    """Return the name of a node's pod (Argo, workflow/util/pod_name.go)."""
-    if form == "v1":
-        return str(node["id"])
-    return f"{workflow}-{node['templateName']}-{_fnv1a(node['name'])}"
-
-
-def _fnv1a(text: str) -> int:
-    """Return the 32-bit FNV-1a hash that pods' names end in (Go's hash/fnv, New32a)."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value

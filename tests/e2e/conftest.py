@@ -11,17 +11,28 @@ import pytest
 from tests.cluster import Cluster, ClusterError
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation
 
-INSTALLATIONS = ("own", "installation", "catalogued")
+INSTALLATIONS = ("own", "vacant", "installation", "catalogued")
 
 
 def _installed(cluster: Cluster, namespace: str, *settings: str) -> Iterator[Installation]:
+    for one in _namespace(cluster, namespace):
+        one.install(f"kafka.bootstrapServers={cluster.kafka}", *settings)
+        yield one
+
+
+def _namespace(cluster: Cluster, name: str) -> Iterator[Installation]:
     if cluster.kafka is None:
         pytest.skip("this cluster has no Kafka: set KAFKA")
     # On a cluster that stays, an earlier run's topics stay too, and its namespaces for a while.
-    one = Installation(cluster, f"{namespace}-{uuid.uuid4().hex[:6]}")
-    one.install(f"kafka.bootstrapServers={cluster.kafka}", *settings)
+    one = Installation(cluster, f"{name}-{uuid.uuid4().hex[:6]}")
+    cluster.kubectl("create", "namespace", one.namespace)
     yield one
     one.remove()
+
+
+def _after(request: pytest.FixtureRequest) -> str:
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    return f"e2e-{name[:45].strip('-')}"
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +55,13 @@ def shared(installation: Installation) -> Iterator[Installation]:
 @pytest.fixture
 def own(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installation]:
     """An installation for one test, which may stop its operator or break its connections."""
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
-    yield from _installed(cluster, f"e2e-{name[:45].strip('-')}")
+    yield from _installed(cluster, _after(request))
+
+
+@pytest.fixture
+def vacant(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installation]:
+    """A namespace for one test, which installs its operator itself, with settings of its own."""
+    yield from _namespace(cluster, _after(request))
 
 
 @pytest.fixture(scope="module")

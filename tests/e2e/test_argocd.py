@@ -103,7 +103,7 @@ def uid(one: Installation, name: str) -> str:
 
 
 def gone(one: Installation, name: str) -> bool:
-    operations = one.find(FULL_KIND, f"--field-selector=metadata.name={name}")
+    operations = one.find(FULL_KIND, fields=f"metadata.name={name}")
     return not (operations or one.workflows(name) or one.pods(name))
 
 
@@ -122,7 +122,7 @@ def test_the_example_runs_in_waves_and_its_hook_is_waited_for(
     argocd.create(_example(name, repository, cluster))
     found = argocd.until(name, revision, "Healthy")
 
-    deployment = one.get("deployment", f"operations-{DEPLOYMENT.partition('-')[2]}")
+    deployment = one.get("deployments", f"operations-{DEPLOYMENT.partition('-')[2]}")
     ready = condition(deployment["status"], "Available")["lastTransitionTime"]
     load, migrate, check = (one.get(FULL_KIND, name) for name in ("load", "migrate", "check"))
     moments = [

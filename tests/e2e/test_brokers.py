@@ -130,39 +130,39 @@ def only_event(one: Installation, name: str) -> None:
 @pytest.mark.parametrize(
     "mechanism", ["SCRAM-SHA-256", pytest.param("PLAIN", marks=pytest.mark.long)]
 )
-def test_a_password(own: Installation, admin: AdminClient, mechanism: str) -> None:
-    user, password, servers = own.namespace, PASSWORD, config.KAFKA_SASL_TLS
+def test_a_password(vacant: Installation, admin: AdminClient, mechanism: str) -> None:
+    user, password, servers = vacant.namespace, PASSWORD, config.KAFKA_SASL_TLS
     if mechanism == "PLAIN":
         (user, password), servers = config.KAFKA_PLAIN_USER, config.KAFKA_SASL
     else:
         scram(admin, user, ScramMechanism[mechanism.replace("-", "_")])
-    tls = {"ca_crt": pki(own, "ca.crt")} if servers == config.KAFKA_SASL_TLS else {}
+    tls = {"ca_crt": pki(vacant, "ca.crt")} if servers == config.KAFKA_SASL_TLS else {}
     protocol = "SASL_SSL" if tls else "SASL_PLAINTEXT"
-    secret(own, protocol=protocol, sasl_mechanism=mechanism, user=user, password=password, **tls)
-    connect(own, servers)
-    own.apply(operation("safe", bash("true"), topic=own.namespace))
-    own.wait_for("safe", "Notified")
-    only_event(own, "safe")
+    secret(vacant, protocol=protocol, sasl_mechanism=mechanism, user=user, password=password, **tls)
+    connect(vacant, servers)
+    vacant.apply(operation("safe", bash("true"), topic=vacant.namespace))
+    vacant.wait_for("safe", "Notified")
+    only_event(vacant, "safe")
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("admin")
-def test_a_client_certificate_that_is_missed_and_then_given(own: Installation) -> None:
-    secret(own, protocol="SSL", ca_crt=pki(own, "ca.crt"), user_skip="true")
-    connect(own, config.KAFKA_MUTUAL_TLS)
-    own.apply(operation("safe", bash("true"), topic=own.namespace))
-    assert "alert" in told(own, "safe", "False", "TLSFailed")
+def test_a_client_certificate_that_is_missed_and_then_given(vacant: Installation) -> None:
+    secret(vacant, protocol="SSL", ca_crt=pki(vacant, "ca.crt"), user_skip="true")
+    connect(vacant, config.KAFKA_MUTUAL_TLS)
+    vacant.apply(operation("safe", bash("true"), topic=vacant.namespace))
+    assert "alert" in told(vacant, "safe", "False", "TLSFailed")
     secret(
-        own,
+        vacant,
         protocol="SSL",
-        ca_crt=pki(own, "ca.crt"),
-        user_crt=pki(own, "kafka-client.crt"),
-        user_key=pki(own, "kafka-client.key"),
+        ca_crt=pki(vacant, "ca.crt"),
+        user_crt=pki(vacant, "kafka-client.crt"),
+        user_key=pki(vacant, "kafka-client.key"),
         user_skip="false",
     )
-    seen_now(own)
-    own.wait_for("safe", "Notified")
-    only_event(own, "safe")
+    seen_now(vacant)
+    vacant.wait_for("safe", "Notified")
+    only_event(vacant, "safe")
 
 
 def seen_now(one: Installation) -> None:
@@ -173,39 +173,41 @@ def seen_now(one: Installation) -> None:
 
 @pytest.mark.long
 def test_a_wrong_password_is_told_and_the_right_one_needs_no_restart(
-    own: Installation, admin: AdminClient
+    vacant: Installation, admin: AdminClient
 ) -> None:
-    connect_as_user(own, admin, "wrong")
-    before = own.operator_pod()
-    own.apply(operation("late", bash("true"), topic=own.namespace))
-    status = own.wait_for("late")
+    connect_as_user(vacant, admin, "wrong")
+    before = vacant.operator_pod()
+    vacant.apply(operation("late", bash("true"), topic=vacant.namespace))
+    status = vacant.wait_for("late")
     assert status["phase"] == "Succeeded"
-    message = told(own, "late", "False", "AuthenticationFailed")
+    message = told(vacant, "late", "False", "AuthenticationFailed")
     assert "invalid credentials" in message
-    with_password(own)
+    with_password(vacant)
     begun = time.monotonic()
-    seen_now(own)
-    own.wait_for("late", "Notified")
+    seen_now(vacant)
+    vacant.wait_for("late", "Notified")
     print(f"confirmed {time.monotonic() - begun:.1f} s after the new Secret")
-    only_event(own, "late")
-    after = own.operator_pod()
+    only_event(vacant, "late")
+    after = vacant.operator_pod()
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
 @pytest.mark.long
 def test_a_secret_that_contradicts_itself_is_refused_by_name(
-    own: Installation, admin: AdminClient
+    vacant: Installation, admin: AdminClient
 ) -> None:
-    connect_as_user(own, admin)
-    own.kubectl("patch", "secret", "kafka", "-p", json.dumps({"stringData": {"protocol": "SSL"}}))
-    seen_now(own)
-    eventually(lambda: "going on with the settings of before" in logs(own), timeout=90)
-    own.apply(operation("unharmed", bash("true"), topic=own.namespace))
-    own.wait_for("unharmed", "Notified")
-    own.kill_operator()
+    connect_as_user(vacant, admin)
+    vacant.kubectl(
+        "patch", "secret", "kafka", "-p", json.dumps({"stringData": {"protocol": "SSL"}})
+    )
+    seen_now(vacant)
+    eventually(lambda: "going on with the settings of before" in logs(vacant), timeout=90)
+    vacant.apply(operation("unharmed", bash("true"), topic=vacant.namespace))
+    vacant.wait_for("unharmed", "Notified")
+    vacant.kill_operator()
     wanted = "error: Secret of kafka.secret: sasl.mechanism is of no use with protocol SSL"
-    eventually(lambda: wanted in logs(own), timeout=90)
+    eventually(lambda: wanted in logs(vacant), timeout=90)
 
 
 def logs(one: Installation) -> str:
@@ -215,44 +217,44 @@ def logs(one: Installation) -> str:
 
 @pytest.mark.long
 def test_a_topic_that_is_not_ours_is_told_and_tried_again(
-    own: Installation, admin: AdminClient
+    vacant: Installation, admin: AdminClient
 ) -> None:
-    connect_as_user(own, admin)
-    allow(admin, "somebody-else", own.namespace)
-    own.apply(operation("denied", bash("true"), topic=own.namespace))
-    own.wait_for("denied")
-    message = told(own, "denied", "False", "AuthorizationFailed")
-    assert own.namespace in message
-    allow(admin, own.namespace, own.namespace)
-    own.wait_for("denied", "Notified")
-    only_event(own, "denied")
+    connect_as_user(vacant, admin)
+    allow(admin, "somebody-else", vacant.namespace)
+    vacant.apply(operation("denied", bash("true"), topic=vacant.namespace))
+    vacant.wait_for("denied")
+    message = told(vacant, "denied", "False", "AuthorizationFailed")
+    assert vacant.namespace in message
+    allow(admin, vacant.namespace, vacant.namespace)
+    vacant.wait_for("denied", "Notified")
+    only_event(vacant, "denied")
 
 
-def test_a_topic_that_is_not_allowed_is_refused(own: Installation) -> None:
-    own.install(f"kafka.bootstrapServers={own.kafka}", "kafka.allowedTopics={mine,e2e-*}")
-    own.apply(operation("theirs", bash("true"), topic="theirs"))
-    status = own.wait_for("theirs")
+def test_a_topic_that_is_not_allowed_is_refused(vacant: Installation) -> None:
+    vacant.install(f"kafka.bootstrapServers={vacant.kafka}", "kafka.allowedTopics={mine,e2e-*}")
+    vacant.apply(operation("theirs", bash("true"), topic="theirs"))
+    status = vacant.wait_for("theirs")
     accepted = condition(status, "Accepted")
     assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
     assert accepted["message"].startswith("spec.onExit.notify.topic: 'theirs' is not one of")
     assert "use one like mine, e2e-*, or add it to kafka.allowedTopics" in accepted["message"]
-    own.apply(operation("ours", bash("true"), topic=own.namespace))
-    own.wait_for("ours", "Notified")
+    vacant.apply(operation("ours", bash("true"), topic=vacant.namespace))
+    vacant.wait_for("ours", "Notified")
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("admin")
 def test_a_topic_that_is_not_there_is_told_and_tried_again(
-    own: Installation, tmp_path: Path
+    vacant: Installation, tmp_path: Path
 ) -> None:
-    with strict_broker(own, tmp_path) as servers:
-        own.install(f"kafka.bootstrapServers={servers}")
-        own.apply(operation("homeless", bash("true"), topic=own.namespace))
-        own.wait_for("homeless")
-        message = told(own, "homeless", "False", "TopicNotFound")
-        assert own.namespace in message
-        make_topic(AdminClient({"bootstrap.servers": servers}), NewTopic(own.namespace, 1, 1))
-        own.wait_for("homeless", "Notified")
+    with strict_broker(vacant, tmp_path) as servers:
+        vacant.install(f"kafka.bootstrapServers={servers}")
+        vacant.apply(operation("homeless", bash("true"), topic=vacant.namespace))
+        vacant.wait_for("homeless")
+        message = told(vacant, "homeless", "False", "TopicNotFound")
+        assert vacant.namespace in message
+        make_topic(AdminClient({"bootstrap.servers": servers}), NewTopic(vacant.namespace, 1, 1))
+        vacant.wait_for("homeless", "Notified")
 
 
 @contextmanager

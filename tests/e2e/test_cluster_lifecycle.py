@@ -182,6 +182,7 @@ def test_down_leaves_nothing() -> None:
     assert not place().state.data.exists()
 
 
+@pytest.mark.long
 def test_a_kill_of_the_outer_process_ends_everything() -> None:
     before = machine()
     lived = up()

@@ -137,7 +137,13 @@ def test_parallel_tasks_meet_on_a_volume_that_goes_afterwards(engine: Installati
     (child,) = engine.workflows("argo-parallel")
     name = child["metadata"]["name"]
     eventually(
-        lambda: not [c for c in engine.find("pvc") if c["metadata"]["name"].startswith(name)]
+        lambda: (
+            not [
+                c
+                for c in engine.find("persistentvolumeclaims")
+                if c["metadata"]["name"].startswith(name)
+            ]
+        )
     )
 
 

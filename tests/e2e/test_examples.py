@@ -111,7 +111,7 @@ def _look(one: Installation, ssd: str) -> Lab:
     pods: dict[str, dict[str, Manifest]] = defaultdict(dict)
     # An attempt of a task that may be tried again is called `task(0)`.
     tasks = {n["id"]: n["templateName"] for w in workflows.values() for n in _pod_nodes(w)}
-    for pod in one.find("pods", "-l", LABEL_OPERATION):
+    for pod in one.find("pods", LABEL_OPERATION):
         task = tasks[pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"]]
         pods[pod["metadata"]["labels"][LABEL_OPERATION]][task] = pod
     names_ = {Example(name).operation_name: name for name in names()}
@@ -232,7 +232,7 @@ def test_what_runs_at_once_runs_on_one_node(lab: Lab, name: str) -> None:
 
 
 def test_the_tasks_of_beside_deployment_are_where_its_service_is(lab: Lab) -> None:
-    (service,) = lab.one.find("pods", "-l", "app=shop")
+    (service,) = lab.one.find("pods", "app=shop")
     assert lab.nodes("beside-deployment") == {service["spec"]["nodeName"]}
 
 
@@ -349,11 +349,11 @@ def test_gpu_waits_and_says_for_what(lab: Lab) -> None:
 
 
 def test_new_claims_are_gone_and_existing_ones_are_not(lab: Lab) -> None:
-    eventually(lambda: not lab.one.find("pvc", "-l", "workflows.argoproj.io/workflow"))
+    eventually(lambda: not lab.one.find("persistentvolumeclaims", "workflows.argoproj.io/workflow"))
     stay = {
         document["metadata"]["name"]
         for name in names()
         for document in Example(name).documents
         if document["kind"] == "PersistentVolumeClaim"
     }
-    assert {claim["metadata"]["name"] for claim in lab.one.find("pvc")} == stay
+    assert {claim["metadata"]["name"] for claim in lab.one.find("persistentvolumeclaims")} == stay

@@ -21,33 +21,33 @@ SEED = 20261124
 OPERATIONS = [f"op{number}" for number in range(10)]
 
 
-def test_kills_at_random_moments_neither_lose_nor_repeat_anything(own: Installation) -> None:
-    chance, topic = random.Random(SEED), own.namespace  # noqa: S311 - not for secrets.
+def test_kills_at_random_moments_neither_lose_nor_repeat_anything(vacant: Installation) -> None:
+    chance, topic = random.Random(SEED), vacant.namespace  # noqa: S311 - not for secrets.
     # Else most kills would hit an operator that waits for the Lease of the one before.
-    own.everyone_acts(1)
+    vacant.everyone_acts(1)
     kills = 0
     for name in OPERATIONS:
-        own.apply(operation(name, bash(f"sleep {chance.uniform(0, 3):.1f}"), topic=topic))
+        vacant.apply(operation(name, bash(f"sleep {chance.uniform(0, 3):.1f}"), topic=topic))
         if chance.random() < 0.5:
             time.sleep(chance.uniform(0, 1.5))
-            kills += own.kill_operator()
-    while not all(_is_finished(own, name) for name in OPERATIONS):
+            kills += vacant.kill_operator()
+    while not all(_is_finished(vacant, name) for name in OPERATIONS):
         time.sleep(chance.uniform(0.5, 5))
         if kills < 10:
-            kills += own.kill_operator()
+            kills += vacant.kill_operator()
     assert kills >= 5
     created = Counter(
         name.rpartition("-")[0]
-        for verb, resource, name in writes(own.cluster, own.namespace, "")
+        for verb, resource, name in writes(vacant.cluster, vacant.namespace, "")
         if (verb, resource) == ("create", "workflows")
     )
     assert created == dict.fromkeys(OPERATIONS, 1)
-    assert {name: len(own.workflows(name)) for name in OPERATIONS} == created
-    assert {own.status(name)["phase"] for name in OPERATIONS} == {"Succeeded"}
-    uids = {own.get(FULL_KIND, name)["metadata"]["uid"] for name in OPERATIONS}
-    found = kafka.events(own.kafka, topic, lambda all_: {e.key for e in all_} == uids)
+    assert {name: len(vacant.workflows(name)) for name in OPERATIONS} == created
+    assert {vacant.status(name)["phase"] for name in OPERATIONS} == {"Succeeded"}
+    uids = {vacant.get(FULL_KIND, name)["metadata"]["uid"] for name in OPERATIONS}
+    found = kafka.events(vacant.kafka, topic, lambda all_: {e.key for e in all_} == uids)
     assert {event.id for event in found} == {f"{uid}/1/exit" for uid in uids}
-    eventually(lambda: not any("finalizers" in w["metadata"] for w in own.find("workflows")))
+    eventually(lambda: not any("finalizers" in w["metadata"] for w in vacant.find("workflows")))
 
 
 def _is_finished(one: Installation, name: str) -> bool:
@@ -115,15 +115,15 @@ def cut_off(one: Installation) -> Iterator[None]:
 
 
 @pytest.mark.long
-def test_two_operators_at_once_do_nothing_twice(own: Installation) -> None:
-    own.everyone_acts(2)
+def test_two_operators_at_once_do_nothing_twice(vacant: Installation) -> None:
+    vacant.everyone_acts(2)
     names = [f"both{number}" for number in range(5)]
-    own.apply(*(operation(name, bash("sleep 1"), topic=own.namespace) for name in names))
+    vacant.apply(*(operation(name, bash("sleep 1"), topic=vacant.namespace) for name in names))
     for name in names:
-        assert own.wait_for(name)["phase"] == "Succeeded"
-        assert len(own.workflows(name)) == 1
-    ids = {f"{own.get(FULL_KIND, name)['metadata']['uid']}/1/exit" for name in names}
-    found = kafka.events(own.kafka, own.namespace, lambda all_: {e.id for e in all_} >= ids)
+        assert vacant.wait_for(name)["phase"] == "Succeeded"
+        assert len(vacant.workflows(name)) == 1
+    ids = {f"{vacant.get(FULL_KIND, name)['metadata']['uid']}/1/exit" for name in names}
+    found = kafka.events(vacant.kafka, vacant.namespace, lambda all_: {e.id for e in all_} >= ids)
     assert {event.id for event in found} == ids
 
 
@@ -143,7 +143,7 @@ def test_a_name_that_is_taken_is_refused_and_left_alone(own: Installation) -> No
     status = own.wait_for("taken")
     assert (status["phase"], status["reason"]) == ("Error", "NameTaken")
     assert condition(status, "Accepted")["status"] == "False"
-    assert "ownerReferences" not in own.get("workflow", name)["metadata"]
+    assert "ownerReferences" not in own.get("workflows", name)["metadata"]
 
 
 def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Installation) -> None:
@@ -167,7 +167,7 @@ def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Install
     own.apply(operation("brief", bash("true"), ttlSecondsAfterFinished=1))
     own.kubectl("patch", "cho", "again", "--type=merge", "-p", '{"spec":{"runId":"2"}}')
     own.wait_for("again")
-    eventually(lambda: not own.find(FULL_KIND, "--field-selector=metadata.name=brief"))
+    eventually(lambda: not own.find(FULL_KIND, fields="metadata.name=brief"))
     eventually(lambda: not own.pods("stubborn"))
     mine = (DEPLOYMENT, f"{DEPLOYMENT}-lease")
     granted = {

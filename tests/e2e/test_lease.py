@@ -64,7 +64,7 @@ def renewals(one: Installation, pod: str) -> list[float]:
 
 def leader(one: Installation) -> str:
     """The pod that holds the Lease."""
-    pod, _, _ = one.get("lease", DEPLOYMENT)["spec"].get("holderIdentity", "").partition("_")
+    pod, _, _ = one.get("leases", DEPLOYMENT)["spec"].get("holderIdentity", "").partition("_")
     return str(pod)
 
 
@@ -75,11 +75,11 @@ def metric(one: Installation, pod: str, name: str) -> float:
 
 
 @pytest.fixture
-def pair(own: Installation) -> Installation:
+def pair(vacant: Installation) -> Installation:
     """Two operators, of which one leads."""
-    own.install(f"kafka.bootstrapServers={own.kafka}", "replicas=2")
-    eventually(lambda: leader(own) in names(own))
-    return own
+    vacant.install(f"kafka.bootstrapServers={vacant.kafka}", "replicas=2")
+    eventually(lambda: leader(vacant) in names(vacant))
+    return vacant
 
 
 def names(one: Installation) -> set[str]:

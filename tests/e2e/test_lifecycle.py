@@ -205,7 +205,10 @@ NO_NODE = bash("true", "stuck", nodeSelector={"no-such": "node"})
             *("no-image-again", {**NO_IMAGE, "retry": {"limit": 2}}, IMAGE),
             marks=pytest.mark.long,
         ),
-        ("no-secret", NO_SECRET, 'secret "no-such-secret" not found'),
+        pytest.param(
+            *("no-secret", NO_SECRET, 'secret "no-such-secret" not found'),
+            marks=pytest.mark.long,
+        ),
         pytest.param("no-node", NO_NODE, "Unschedulable", marks=pytest.mark.long),
     ],
 )

@@ -72,14 +72,17 @@ def test_a_new_volume_brings_all_its_pods_to_one_node_at_once(shared: Installati
     shared.apply(parallel("meet", source=MEET, sharedVolumes=[volume()]))
     assert len(nodes(shared, "meet")) == 1
     # It lived for the run alone.
-    eventually(lambda: not shared.find("pvc", "-l", "workflows.argoproj.io/workflow"))
+    eventually(lambda: not shared.find("persistentvolumeclaims", "workflows.argoproj.io/workflow"))
 
 
 def test_two_claims_are_one_node_and_the_first_pod_is_scheduled(shared: Installation) -> None:
     shared.apply(claim("one"), claim("two"))
     shared.apply(parallel("both", sharedVolumes=[volume("one"), volume("two", "/mnt/two")]))
     assert len(nodes(shared, "both")) == 1
-    assert {pvc["metadata"]["name"] for pvc in shared.find("pvc")} >= {"one", "two"}
+    assert {pvc["metadata"]["name"] for pvc in shared.find("persistentvolumeclaims")} >= {
+        "one",
+        "two",
+    }
 
 
 SPOKEN = {"plain": "{claim}", "namespaced": "{claim}-{namespace}"}

@@ -148,41 +148,41 @@ def grouped(
 
 
 @pytest.mark.long
-def test_no_two_of_a_group_run_together_and_they_run_in_order(own: Installation) -> None:
+def test_no_two_of_a_group_run_together_and_they_run_in_order(vacant: Installation) -> None:
     """Also while the operator is doubled, killed and started again."""
-    own.everyone_acts(2)
+    vacant.everyone_acts(2)
     names = [f"q{number}" for number in range(6)]
     for name in names:
-        own.apply(grouped(name, "sleep 3", "line"))
+        vacant.apply(grouped(name, "sleep 3", "line"))
         time.sleep(1.1)  # Kubernetes' times have whole seconds.
-    waiting = own.status("q5")
+    waiting = vacant.status("q5")
     assert (waiting["phase"], waiting["reason"]) == ("Pending", "GroupBusy")
     assert "concurrencyGroup line" in waiting["message"]
-    assert kstatus(own.get(FULL_KIND, "q5")) == "InProgress"
-    assert own.workflows("q5") == []
-    own.kill_operator()
+    assert kstatus(vacant.get(FULL_KIND, "q5")) == "InProgress"
+    assert vacant.workflows("q5") == []
+    vacant.kill_operator()
     for name in names:
-        assert own.wait_for(name)["phase"] == "Succeeded"
-    spans = [span(own, name) for name in names]
+        assert vacant.wait_for(name)["phase"] == "Succeeded"
+    spans = [span(vacant, name) for name in names]
     assert spans == sorted(spans)
     for (_, end), (start, _) in pairwise(spans):
         assert end <= start
 
 
 @pytest.mark.long
-def test_two_at_once_do_not_run_together(own: Installation) -> None:
+def test_two_at_once_do_not_run_together(vacant: Installation) -> None:
     """Whatever two operators think: the lock is Argo's."""
-    own.everyone_acts(2)
+    vacant.everyone_acts(2)
     names = [f"once{number}" for number in range(5)]
-    own.apply(*(grouped(name, "sleep 2", "once") for name in names))
+    vacant.apply(*(grouped(name, "sleep 2", "once") for name in names))
     for name in names:
-        assert own.wait_for(name)["phase"] == "Succeeded"
-    spans = sorted(span(own, name) for name in names)
+        assert vacant.wait_for(name)["phase"] == "Succeeded"
+    spans = sorted(span(vacant, name) for name in names)
     for (_, end), (start, _) in pairwise(spans):
         assert end <= start
     created = [
         n
-        for verb, what, n in writes(own.cluster, own.namespace, "")
+        for verb, what, n in writes(vacant.cluster, vacant.namespace, "")
         if verb == "create" and what == "workflows"
     ]
     assert len(set(created)) == 5

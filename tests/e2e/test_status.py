@@ -20,7 +20,7 @@ def tasks(one: Installation, name: str) -> dict[str, dict[str, Any]]:
 
 def events(one: Installation, name: str) -> list[str]:
     """The reasons of an operation's Events, in their order."""
-    found = one.find("events.events.k8s.io", f"--field-selector=regarding.name={name}")
+    found = one.find("events.events.k8s.io", fields=f"regarding.name={name}")
     return [event["reason"] for event in sorted(found, key=lambda event: event["eventTime"])]
 
 

@@ -207,18 +207,18 @@ def test_a_device_that_no_node_has_is_waited_for(shared: Installation) -> None:
 
 
 @pytest.mark.long
-def test_an_image_is_found_in_the_catalogue(own: Installation) -> None:
-    images = config_map("images", **{"myapp-mytask": own.cluster.python_image})
-    own.apply(images)
-    own.install(
-        f"kafka.bootstrapServers={own.kafka}",
+def test_an_image_is_found_in_the_catalogue(vacant: Installation) -> None:
+    images = config_map("images", **{"myapp-mytask": vacant.cluster.python_image})
+    vacant.apply(images)
+    vacant.install(
+        f"kafka.bootstrapServers={vacant.kafka}",
         "tasks.catalogue=images",
         "tasks.imagePullPolicy=Never",
     )
     task = {"name": "task", "custom": {"image": "myapp-mytask", "command": ["echo", "found"]}}
-    own.apply(operation("listed", task))
-    assert own.wait_for("listed")["phase"] == "Succeeded"
-    assert said(own, "listed")["task"] == "found"
-    (pod,) = own.pods("listed")
+    vacant.apply(operation("listed", task))
+    assert vacant.wait_for("listed")["phase"] == "Succeeded"
+    assert said(vacant, "listed")["task"] == "found"
+    (pod,) = vacant.pods("listed")
     (main,) = [c for c in pod["spec"]["containers"] if c["name"] == "main"]
-    assert (main["image"], main["imagePullPolicy"]) == (own.cluster.python_image, "Never")
+    assert (main["image"], main["imagePullPolicy"]) == (vacant.cluster.python_image, "Never")

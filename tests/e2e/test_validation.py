@@ -4,6 +4,7 @@ No operator is in the namespace, so nothing runs.
 """
 
 import copy
+import http
 import json
 import os
 import uuid
@@ -868,7 +869,7 @@ BAD = [
 def test_what_is_wrong_is_refused_with_the_field_and_the_fix(
     quiet: Installation, manifest: Manifest, where: str, words: str
 ) -> None:
-    problems = _problems(quiet.refused(manifest))
+    problems = asked(quiet, manifest)
     assert {problem.partition(": ")[0] for problem in problems} == {where}
     assert words in problems[0]
 
@@ -877,7 +878,21 @@ def test_what_is_wrong_is_refused_with_the_field_and_the_fix(
 def test_a_field_that_nobody_knows_is_refused(
     quiet: Installation, manifest: Manifest, path: str
 ) -> None:
-    assert f'unknown field "{path}"' in quiet.refused(manifest)
+    status, answer = quiet.reader.ask("POST", FULL_KIND, json=manifest, params=STRICT)
+    assert status == http.HTTPStatus.BAD_REQUEST
+    assert f'unknown field "{path}"' in answer["message"]
+
+
+STRICT = {"dryRun": "All", "fieldValidation": "Strict"}
+"""As kubectl asks, and nothing is made even if it is accepted."""
+
+
+def asked(one: Installation, manifest: Manifest, method: str = "POST", name: str = "") -> list[str]:
+    """Return what the API server has against a manifest, as kubectl would list it."""
+    status, answer = one.reader.ask(method, FULL_KIND, name, json=manifest, params=STRICT)
+    assert status == http.HTTPStatus.UNPROCESSABLE_ENTITY, answer
+    causes = answer["details"]["causes"]
+    return [f"{c['field']}: {c['message']}" for c in causes if UNCHECKED not in c["message"]]
 
 
 def _problems(answer: str) -> list[str]:
@@ -1190,11 +1205,11 @@ GOOD: list[tuple[str, Manifest]] = [
 @pytest.mark.parametrize("manifest", [row[1] for row in GOOD], ids=[row[0] for row in GOOD])
 def test_what_is_right_is_kept_as_it_is(quiet: Installation, manifest: Manifest) -> None:
     name = manifest["metadata"]["name"]
-    quiet.kubectl("create", "-f", "-", text=json.dumps(manifest))
-    try:
-        kept = quiet.get(FULL_KIND, name)["spec"]
-    finally:
-        quiet.kubectl("delete", FULL_KIND, name, "--ignore-not-found", "--wait=false")
+    strict = {"fieldValidation": "Strict"}
+    status, answer = quiet.reader.ask("POST", FULL_KIND, json=manifest, params=strict)
+    assert status == http.HTTPStatus.CREATED, answer
+    kept = quiet.get(FULL_KIND, name)["spec"]
+    quiet.reader.ask("DELETE", FULL_KIND, name)
     assert kept == stored(manifest["spec"])
     OperationSpec.model_validate(kept)
 
@@ -1253,10 +1268,10 @@ def test_what_runs_cannot_be_changed(
     quiet: Installation, created: Manifest, where: str, change: Manifest
 ) -> None:
     changed = {**created["spec"], **change}
-    whole = {**created, "spec": {key: value for key, value in changed.items() if value is not None}}
-    with pytest.raises(ClusterError) as caught:
-        quiet.kubectl("replace", "-f", "-", text=json.dumps(whole))
-    (problem,) = (one for one in _problems(str(caught.value)) if "cannot change" in one)
+    spec_ = {key: value for key, value in changed.items() if value is not None}
+    whole = {**quiet.get(FULL_KIND, created["metadata"]["name"]), "spec": spec_}
+    problems = asked(quiet, whole, "PUT", whole["metadata"]["name"])
+    (problem,) = (one for one in problems if "cannot change" in one)
     assert problem.startswith(f"spec.{where}: ")
     assert problem.endswith(f"{where} cannot change within a run: change runId too, to run again")
 
