@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from cloudharness_operation.names import GROUP, LABEL_OPERATION, PLURAL
+from tests.api_server import ApiServer
 from tests.cluster import Cluster, ClusterError
-from tests.reading import Reader
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "cloudharness-operator"
@@ -75,30 +75,35 @@ class Installation:
             self.kubectl("patch", name, "--type=merge", "-p", patch, check=False)
         self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false", check=False)
 
-    def apply(self, *manifests: Manifest) -> str:
-        """Apply manifests as a person does."""
+    def apply(self, *manifests: Manifest) -> None:
+        """Apply manifests."""
+        for manifest in manifests:
+            self.server.apply(manifest)
+
+    def kubectl_apply(self, *manifests: Manifest) -> str:
+        """Apply manifests as a person does, and return what kubectl says."""
         return self.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(manifests))
 
     def refused(self, manifest: Manifest) -> str:
-        """Apply a manifest that the API server must refuse, and return what it says."""
+        """Apply a manifest that the API server must refuse, and return what kubectl says."""
         try:
-            self.apply(manifest)
+            self.kubectl_apply(manifest)
         except ClusterError as error:
             return str(error)
         raise AssertionError("the API server has accepted it")
 
     @cached_property
-    def reader(self) -> Reader:
-        """Requests to the API server from this process."""
-        return Reader(self.cluster.kubeconfig, self.namespace)
+    def server(self) -> ApiServer:
+        """The API server, asked from this process."""
+        return ApiServer(self.cluster.kubeconfig, self.namespace)
 
     def get(self, kind: str, name: str) -> Manifest:
         """Read an object."""
-        return self.reader.get(kind, name)
+        return self.server.get(kind, name)
 
     def find(self, kind: str, labels: str = "", fields: str = "") -> list[Manifest]:
         """Read all objects of a kind, or those that selectors name."""
-        return self.reader.find(kind, labels, fields)
+        return self.server.find(kind, labels, fields)
 
     def status(self, name: str) -> Manifest:
         """Read an operation's status."""
@@ -106,13 +111,10 @@ class Installation:
         return status
 
     def wait_for(self, name: str, condition: str = "Finished", timeout: int = 240) -> Manifest:
-        """Wait for a condition of an operation as a person does; return its status."""
-        self.kubectl(
-            *("wait", f"--for=condition={condition}", f"{FULL_KIND}/{name}"),
-            f"--timeout={timeout}s",
-            timeout=timeout + 10,
-        )
-        return self.status(name)
+        """Wait for a condition of an operation; return its status."""
+        found = self.server.wait(FULL_KIND, name, condition, timeout)
+        status: Manifest = found["status"]
+        return status
 
     def workflows(self, operation: str) -> list[Manifest]:
         """Read an operation's children."""

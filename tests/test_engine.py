@@ -113,6 +113,7 @@ SPEC: dict[str, Any] = {
         {"mountPath": "/found", "claim": "found"},
     ],
     "onExit": {"notify": {"topic": "t", "payload": "p"}},
+    "podGC": {"strategy": "OnPodSuccess", "deleteDelayDuration": "5s"},
 }
 RICH = Defaults(
     "x", "account", "topic", image_pull_policy="Always", image_pull_secrets=("s",), catalogue="c"

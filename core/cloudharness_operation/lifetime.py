@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from cloudharness_operation.resource import Resource, rules
+from cloudharness_operation.resource import Resource, form, rules
 
 MAX_SECONDS: Final = 2**31 - 1
 """As in Kubernetes' own Jobs: 68 years."""
 
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
+
+Duration = Annotated[
+    str,
+    form(r"^([0-9]+(s|m|h))+$", 32, "write a time, such as 10s, 5m or 1h30m"),
+]
 
 SecondsToSee = Annotated[
     int,
@@ -48,6 +53,19 @@ class TtlStrategy(Resource):
         # As Argo's workflow/gccontroller, function `ttl`: the outcome's own number comes first.
         own = self.seconds_after_success if success else self.seconds_after_failure
         return self.seconds_after_completion if own is None else own
+
+
+class PodGC(Resource):
+    """When pods are deleted before their Workflow is. The names are Argo's."""
+
+    strategy: Literal[
+        "OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"
+    ]
+    """OnPodCompletion: each when it has ended. OnPodSuccess: each that has ended well.
+    OnWorkflowCompletion: all when the run has ended. OnWorkflowSuccess: all when it has ended
+    well. With the pods go their logs; of a failed task, the end is kept in the status."""
+    delete_delay_duration: Duration | None = None
+    """How much later, such as `10s`, `5m` or `1h30m`. Left out: as Argo is set up, mostly 5s."""
 
 
 TTL_DEFAULT: Final = TtlStrategy(

@@ -24,7 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from cloudharness_operation.errors import InvalidOperation
-from cloudharness_operation.lifetime import TTL_DEFAULT, SecondsToSee, TtlStrategy
+from cloudharness_operation.lifetime import TTL_DEFAULT, PodGC, SecondsToSee, TtlStrategy
 from cloudharness_operation.names import FIRST_RUN
 from cloudharness_operation.pods import NameReference, PodSettings
 from cloudharness_operation.record import OperationStatus
@@ -106,6 +106,7 @@ FIXED: Final = (
     "serviceAccountName",
     "securityContext",
     "imagePullSecrets",
+    "podGC",
     "activeDeadlineSeconds",
     "concurrencyPolicy",
     "concurrencyGroup",
@@ -194,6 +195,8 @@ class OperationSpec(PodSettings):
     the run is ended, as failed, with the reason PendingDeadlineExceeded. Waiting for a node that
     tasks of the same run occupy does not count. 0: for ever. Left out: as the operator is set up,
     mostly 600. May be changed at any time."""
+    pod_gc: PodGC | None = Field(default=None, alias="podGC")
+    """When pods are deleted, where that is to be before their Workflow is. Left out: with it."""
     ttl_strategy: TtlStrategy = TTL_DEFAULT
     """How long the run's Workflow is kept after its end, with its pods and their logs; the
     operation stays, as the record. `{}`: for ever. May change at any time, also after the end."""

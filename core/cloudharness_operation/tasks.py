@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from cloudharness_operation.lifetime import Duration
 from cloudharness_operation.outputs import MAX_OUTPUTS, Output
 from cloudharness_operation.pods import (
     EnvFrom,
@@ -137,12 +138,6 @@ class CustomContainer(Resource):
     """Arguments to the entrypoint."""
     image_pull_policy: PullPolicy | None = None
     """When to pull the image. Left out: as the operator is set up, or by the image's tag."""
-
-
-Duration = Annotated[
-    str,
-    form(r"^([0-9]+(s|m|h))+$", 32, "write a time, such as 10s, 5m or 1h30m"),
-]
 
 
 class Backoff(Resource):

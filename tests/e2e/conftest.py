@@ -14,7 +14,8 @@ from tests.installation import DEPLOYMENT, FULL_KIND, Installation
 INSTALLATIONS = ("own", "vacant", "installation", "catalogued")
 
 
-def _installed(cluster: Cluster, namespace: str, *settings: str) -> Iterator[Installation]:
+def installed(cluster: Cluster, namespace: str, *settings: str) -> Iterator[Installation]:
+    """Install the operator in a namespace of its own; remove all of it in the end."""
     for one in _namespace(cluster, namespace):
         one.install(f"kafka.bootstrapServers={cluster.kafka}", *settings)
         yield one
@@ -39,7 +40,7 @@ def _after(request: pytest.FixtureRequest) -> str:
 def installation(cluster: Cluster) -> Iterator[Installation]:
     """An installation for all tests of a process that do not hurt it."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-    yield from _installed(cluster, f"e2e-{worker}")
+    yield from installed(cluster, f"e2e-{worker}")
 
 
 @pytest.fixture
@@ -49,13 +50,13 @@ def shared(installation: Installation) -> Iterator[Installation]:
     They go with the test, so that no other test finds its own names taken.
     """
     yield installation
-    installation.kubectl("delete", FULL_KIND, "--all", "--wait=false")
+    installation.server.clear(FULL_KIND)
 
 
 @pytest.fixture
 def own(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installation]:
     """An installation for one test, which may stop its operator or break its connections."""
-    yield from _installed(cluster, _after(request))
+    yield from installed(cluster, _after(request))
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def vacant(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Install
 @pytest.fixture(scope="module")
 def catalogued(cluster: Cluster) -> Iterator[Installation]:
     """An installation whose operator looks images up in the ConfigMap `images`."""
-    yield from _installed(cluster, "e2e-examples", "tasks.catalogue=images")
+    yield from installed(cluster, "e2e-examples", "tasks.catalogue=images")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,8 +19,11 @@ def test_a_pipeline_runs_its_steps_in_order_and_tells_its_end(shared: Installati
     manifest = yaml.safe_load((ROOT / "examples" / "pipeline.yaml").read_text())
     name, topic = manifest["metadata"]["name"], f"{shared.namespace}-pipeline"
     manifest["spec"]["onExit"]["notify"]["topic"] = topic
-    shared.apply(manifest)
-    status = shared.wait_for(name)
+    # As a person does.
+    assert f"/{name} created" in shared.kubectl_apply(manifest)
+    wait = ("wait", "--for=condition=Finished", f"cho/{name}", "--timeout=240s")
+    assert "condition met" in shared.kubectl(*wait, timeout=250)
+    status = shared.status(name)
 
     assert (status["phase"], status["progress"]) == ("Succeeded", "2/2")
     assert status["observedGeneration"] == 1

@@ -850,6 +850,18 @@ LIFECYCLE: list[Row] = [
         "should be greater than or equal to 1",
     ),
     (
+        "pods deleted at no time",
+        spec(podGC={"deleteDelayDuration": "5s"}),
+        "spec.podGC.strategy",
+        "Required value",
+    ),
+    (
+        "a delay without a unit",
+        spec(podGC={"strategy": "OnPodSuccess", "deleteDelayDuration": "5"}),
+        "spec.podGC.deleteDelayDuration",
+        "write a time, such as 10s, 5m or 1h30m",
+    ),
+    (
         "less than no time to start",
         spec(pendingDeadlineSeconds=-1),
         "spec.pendingDeadlineSeconds",
@@ -878,7 +890,7 @@ def test_what_is_wrong_is_refused_with_the_field_and_the_fix(
 def test_a_field_that_nobody_knows_is_refused(
     quiet: Installation, manifest: Manifest, path: str
 ) -> None:
-    status, answer = quiet.reader.ask("POST", FULL_KIND, json=manifest, params=STRICT)
+    status, answer = quiet.server.ask("POST", FULL_KIND, json=manifest, params=STRICT)
     assert status == http.HTTPStatus.BAD_REQUEST
     assert f'unknown field "{path}"' in answer["message"]
 
@@ -889,7 +901,7 @@ STRICT = {"dryRun": "All", "fieldValidation": "Strict"}
 
 def asked(one: Installation, manifest: Manifest, method: str = "POST", name: str = "") -> list[str]:
     """Return what the API server has against a manifest, as kubectl would list it."""
-    status, answer = one.reader.ask(method, FULL_KIND, name, json=manifest, params=STRICT)
+    status, answer = one.server.ask(method, FULL_KIND, name, json=manifest, params=STRICT)
     assert status == http.HTTPStatus.UNPROCESSABLE_ENTITY, answer
     causes = answer["details"]["causes"]
     return [f"{c['field']}: {c['message']}" for c in causes if UNCHECKED not in c["message"]]
@@ -1199,6 +1211,10 @@ GOOD: list[tuple[str, Manifest]] = [
     ("an end to tell", notify(topic="A_b.c-" + "d" * 243, payload='{"insert": 1}\n')),
     ("the longest payload", notify(payload="🚀" * 32768)),
     ("an end without a word", spec(onExit={})),
+    (
+        "pods that go early",
+        spec(podGC={"strategy": "OnWorkflowSuccess", "deleteDelayDuration": "1h30m"}),
+    ),
 ]
 
 
@@ -1206,10 +1222,10 @@ GOOD: list[tuple[str, Manifest]] = [
 def test_what_is_right_is_kept_as_it_is(quiet: Installation, manifest: Manifest) -> None:
     name = manifest["metadata"]["name"]
     strict = {"fieldValidation": "Strict"}
-    status, answer = quiet.reader.ask("POST", FULL_KIND, json=manifest, params=strict)
+    status, answer = quiet.server.ask("POST", FULL_KIND, json=manifest, params=strict)
     assert status == http.HTTPStatus.CREATED, answer
     kept = quiet.get(FULL_KIND, name)["spec"]
-    quiet.reader.ask("DELETE", FULL_KIND, name)
+    quiet.server.ask("DELETE", FULL_KIND, name)
     assert kept == stored(manifest["spec"])
     OperationSpec.model_validate(kept)
 
@@ -1225,6 +1241,7 @@ EVERYTHING: Manifest = {
     "serviceAccountName": "a",
     "securityContext": {"runAsUser": 1},
     "imagePullSecrets": [{"name": "a"}],
+    "podGC": {"strategy": "OnPodSuccess"},
     "activeDeadlineSeconds": 60,
     "concurrencyPolicy": "Forbid",
     "concurrencyGroup": "g",
@@ -1244,6 +1261,7 @@ CHANGES: list[tuple[str, Manifest]] = [
     ("serviceAccountName", {"serviceAccountName": "b"}),
     ("securityContext", {"securityContext": {"runAsUser": 2}}),
     ("imagePullSecrets", {"imagePullSecrets": [{"name": "b"}]}),
+    ("podGC", {"podGC": {"strategy": "OnPodSuccess", "deleteDelayDuration": "5s"}}),
     ("activeDeadlineSeconds", {"activeDeadlineSeconds": 61}),
     ("concurrencyPolicy", {"concurrencyPolicy": "Replace"}),
     ("concurrencyGroup", {"concurrencyGroup": "h"}),

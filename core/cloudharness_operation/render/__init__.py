@@ -233,8 +233,8 @@ def _spec(operation: Operation, defaults: Defaults, child: str, facts: Facts) ->
         manifest["parallelism"] = spec.parallelism
     if spec.active_deadline_seconds:
         manifest["activeDeadlineSeconds"] = spec.active_deadline_seconds
-    if spec.security_context:
-        manifest["securityContext"] = plain(spec.security_context)
+    parts = {"podGC": spec.pod_gc, "securityContext": spec.security_context}
+    manifest |= {name: plain(part) for name, part in parts.items() if part}
     names = (*(secret.name for secret in spec.image_pull_secrets), *defaults.image_pull_secrets)
     if names:
         manifest["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys(names)]

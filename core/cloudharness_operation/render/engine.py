@@ -72,6 +72,32 @@ def template_misfit(patch: Mapping[str, Any], engine: str) -> str | None:
     return next((bad for one in chosen for bad in misfits(patch, "Template", one)), None)
 
 
+def respelled(value: Any, kind: str) -> Any:  # noqa: ANN401 - any JSON.
+    """Return a value of an engine's type with the names of its fields as the engine has them.
+
+    Python's clients write `node_selector` for `nodeSelector`. Keys of maps, such as labels, stay.
+    """
+    if kind.startswith((LISTS, MAPS)):
+        inner = kind[2:]
+        if isinstance(value, dict) and kind.startswith(MAPS):
+            return {key: respelled(item, inner) for key, item in value.items()}
+        if isinstance(value, list) and kind.startswith(LISTS):
+            return [respelled(item, inner) for item in value]
+        return value
+    if kind in _STANDS_FOR:
+        return respelled(value, _STANDS_FOR[kind])
+    if kind in _OBJECTS and isinstance(value, dict):
+        return dict(_respelled_field(key, item, _OBJECTS[kind]) for key, item in value.items())
+    return value
+
+
+def _respelled_field(key: str, value: object, fields: _Fields) -> tuple[str, object]:
+    plain = key.replace("_", "").lower()
+    # As `pod_ip` stands for `podIP`, capitals say nothing.
+    name = key if key in fields else next((f for f in fields if f.lower() == plain), key)
+    return name, respelled(value, fields[name][-1].kind) if name in fields else value
+
+
 def misfits(value: Any, kind: str, engine: str, path: str = "") -> Iterator[str]:  # noqa: ANN401
     """Yield what an engine does not understand in a value (any JSON) of one of its types.
 

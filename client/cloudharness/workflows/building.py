@@ -1,0 +1,151 @@
+"""From arguments to pieces of the resource, or to an error that names the argument."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from cloudharness.workflows.errors import bad
+from cloudharness_operation.environment import variables
+from cloudharness_operation.errors import InvalidOperation
+from cloudharness_operation.pods import TAKEN_ENV, EnvVar
+from cloudharness_operation.resource import LABEL_PATTERN
+from cloudharness_operation.tasks import Task
+from cloudharness_operation.volumes import RESERVED_PATHS, SharedVolume
+
+MAX_TASK_NAME: Final = 63
+SHARED_DIRECTORY: Final = "shared_directory"
+
+_ARGUMENTS: Final = {
+    "retry": "retry_limit",
+    "sharedVolumes": "volume_mounts",
+    "templatePatch": "template_overrides",
+    "custom.image": "image_name",
+    "custom.imagePullPolicy": "image_pull_policy",
+    "custom.command": "command",
+    "command.command": "command",
+    "bash.source": "source",
+    "python.source": "func",
+}
+"""Which argument a field of the resource comes from, where the two have different names."""
+
+
+def task_name(name: str) -> str:
+    """Return the name of a task, as Kubernetes takes it: lower case, dashes for spaces."""
+    if not isinstance(name, str):
+        raise bad("name", f"a task's name is a str, not {name!r}")
+    plain = name.replace(" ", "-").lower()
+    if len(plain) > MAX_TASK_NAME or not re.match(LABEL_PATTERN, plain):
+        raise bad(
+            f"name {name!r}",
+            "use letters, digits and '-', with a letter or a digit at both ends, at most "
+            f"{MAX_TASK_NAME} characters",
+        )
+    return plain
+
+
+def texts(given: str | Iterable[str], what: str) -> tuple[str, ...]:
+    """Return one text, or several, as several."""
+    found = (given,) if isinstance(given, str) else tuple(given)
+    for one in found:
+        if not isinstance(one, str):
+            raise bad(what, f"write each as a str, not {one!r}")
+    return found
+
+
+def volumes(given: Iterable[str], size: str | None, what: str) -> tuple[SharedVolume, ...]:
+    """Return volumes that are written as `[CLAIM:]PATH[:MODE]`."""
+    made: dict[str, SharedVolume] = {}
+    for text in given:
+        try:
+            parsed = SharedVolume.parse(text).model_dump(exclude_none=True, exclude_unset=True)
+            volume = SharedVolume(**parsed, **({"size": size} if size else {}))
+        except ValidationError as error:
+            raise bad(what, f"{text!r}: {problems(error)}") from error
+        except InvalidOperation as error:
+            raise bad(what, str(error)) from error
+        path = volume.mount_path
+        if any(f"{path}/".startswith(f"{taken}/") for taken in RESERVED_PATHS):
+            raise bad(what, f"{path} is taken: choose one outside of {', '.join(RESERVED_PATHS)}")
+        if {".", ".."} & set(path.split("/")):
+            raise bad(what, f"{path} has a part that is '.' or '..': write it without")
+        if path in made:
+            raise bad(what, f"{path} is there twice: give each volume a path of its own")
+        made[path] = volume
+    return tuple(made.values())
+
+
+def command(given: str | Sequence[str] | None, name: str) -> list[str]:
+    """Return a command as a list: a text is split as a shell does, but run by none."""
+    if given is None:
+        return []
+    words = shlex.split(given) if isinstance(given, str) else list(given)
+    if not words or not all(isinstance(word, str) for word in words) or not words[0]:
+        what = f"task {name!r}: command"
+        raise bad(what, f"give the program and its arguments as str, not {given!r}")
+    return words
+
+
+def task(
+    name: str,
+    kind: Mapping[str, Any],
+    *,
+    resources: Mapping[str, Any],
+    volumes: tuple[SharedVolume, ...],
+    retry_limit: int,
+    overrides: Mapping[str, Any],
+    env: Mapping[str, Any],
+) -> Task:
+    """Return a task of the resource.
+
+    Raises:
+        BadOperationConfiguration: something is wrong with it; the message names the argument.
+
+    """
+    what = f"task {name!r}"
+    fields = {
+        "env": _variables(env, what),
+        "retry": {"limit": retry_limit} if retry_limit else None,
+        "resources": resources,
+        "sharedVolumes": volumes,
+        "templatePatch": overrides,
+    }
+    try:
+        return Task.model_validate(
+            {"name": name, **kind, **{key: value for key, value in fields.items() if value}}
+        )
+    except ValidationError as error:
+        raise bad(what, problems(error)) from error
+
+
+def _variables(env: Mapping[str, Any], what: str) -> tuple[EnvVar, ...]:
+    for name in set(TAKEN_ENV) & set(env):
+        raise bad(what, f"environment variable {name!r} is set by Argo itself: choose another name")
+    try:
+        # The path alone, also where what the operation is given is given to the task again.
+        if isinstance(path := env.get(SHARED_DIRECTORY), str) and ":" in path:
+            env = {**env, SHARED_DIRECTORY: SharedVolume.parse(path).mount_path}
+        return variables(env)
+    except InvalidOperation as error:
+        raise bad(what, str(error)) from error
+
+
+def problems(error: ValidationError) -> str:
+    """Return what is wrong, by the names of arguments."""
+    found = error.errors(include_url=False, include_context=False)
+    return "; ".join(dict.fromkeys(_problem(one["loc"], one["msg"], one["input"]) for one in found))
+
+
+def _problem(place: tuple[int | str, ...], message: str, given: object) -> str:
+    words = [str(word) for word in place]
+    for length in (2, 1):
+        if argument := _ARGUMENTS.get(".".join(words[:length])):
+            words = [argument, *words[length:]]
+            break
+    shown = repr(given)
+    got = f" (got {shown[:60]})" if words and len(shown) <= 60 else ""
+    return ": ".join(part for part in (".".join(words), f"{message}{got}") if part)

@@ -1,0 +1,104 @@
+"""A table of an operation's tasks that is redrawn while it runs, in a terminal or a notebook."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+from typing_extensions import override
+
+from cloudharness_operation.model import Operation
+from cloudharness_operation.record import TaskPhase, TaskStatus
+
+_MARKS: Final = {
+    TaskPhase.PENDING: "·",
+    TaskPhase.RUNNING: "▶",
+    TaskPhase.SUCCEEDED: "✔",
+    TaskPhase.FAILED: "✖",
+    TaskPhase.ERROR: "✖",
+    TaskPhase.SKIPPED: "-",
+}
+_COLUMNS: Final = ("", "TASK", "PHASE", "TIME", "NODE", "")
+
+
+def rows(state: Operation, now: datetime) -> list[str]:
+    """Return the lines of the table."""
+    status = state.status
+    known = {task.name: task for task in status.tasks}
+    tasks = [known.get(one.name, TaskStatus(name=one.name)) for one in state.spec.tasks]
+    cells = [_COLUMNS, *(_row(task, now) for task in tasks)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(_COLUMNS))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    phase = status.phase.value if status.phase else "Pending"
+    head = " ".join(part for part in (state.metadata.name, phase, status.progress) if part)
+    said = f": {status.message}" if status.message else ""
+    return [head + said, *lines]
+
+
+def _row(task: TaskStatus, now: datetime) -> tuple[str, ...]:
+    time = ""
+    if task.start_time:
+        seconds = ((task.completion_time or now) - task.start_time).total_seconds()
+        time = f"{max(0, int(seconds))}s"
+    said = f"{task.reason}: {task.message}" if task.reason else (task.message or "")
+    if task.attempts and task.attempts > 1:
+        said = f"attempt {task.attempts}" + (f"; {said}" if said else "")
+    mark = _MARKS[task.phase]
+    return mark, task.name, task.phase.value, time, task.node_name or "", said[:60]
+
+
+class Display:
+    """Shows states, one in place of the other."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._notebook = _notebook()
+        self._terminal = out.isatty()
+        self._shown: list[str] = []
+
+    @classmethod
+    def chosen(cls, show: bool | None, out: TextIO | None = None) -> Display | None:  # noqa: FBT001
+        """Return a display, or None if nobody would see it. None: where somebody looks."""
+        one = cls(out or sys.stderr)
+        wanted = (one._terminal or one._notebook is not None) if show is None else show
+        return one if wanted else None
+
+    def show(self, state: Operation) -> None:
+        """Show a state."""
+        lines = rows(state, datetime.now(UTC))  # noqa: TID251 - a clock on a screen.
+        if lines == self._shown:
+            return
+        if self._notebook is not None:
+            self._notebook(lines)
+        elif self._terminal:
+            # Up to where the last one began, and each line anew.
+            up = f"\x1b[{len(self._shown)}A" if self._shown else ""
+            self._out.write(up + "".join(f"\r\x1b[2K{line}\n" for line in lines))
+        else:
+            self._out.write(lines[0] + "\n")
+        self._out.flush()
+        self._shown = lines
+
+
+def _notebook() -> Any:
+    """Return what shows lines in the cell of a notebook, if this is one."""
+    shell = sys.modules.get("IPython")
+    if shell is None or getattr(shell.get_ipython(), "kernel", None) is None:
+        return None
+    from IPython.display import Pretty, display
+
+    handle = display(Pretty(""), display_id=True)
+
+    class _Text:
+        def __init__(self, text: str) -> None:
+            self._text = text
+
+        @override
+        def __repr__(self) -> str:
+            return self._text
+
+    return lambda lines: handle.update(_Text("\n".join(lines)))

@@ -1,0 +1,40 @@
+"""Code in the docs, run as it stands: what it prints is what the page says."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.examples import ROOT
+
+_PART = re.compile(
+    r"^## (?P<head>[^\n]+)$|^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What stands under one heading."""
+
+    code: str
+    printed: str
+
+
+def sections(page: Path) -> dict[str, Section]:
+    """Return the code and the text it prints, for each heading of a page that has some."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    head = ""
+    for part in _PART.finditer(page.read_text()):
+        head = part["head"] or head
+        code, printed = found.setdefault(head, ([], []))
+        if part["kind"] == "python":
+            code.append(part["text"])
+        elif part["kind"] == "text":
+            printed.append(part["text"])
+    return {
+        head: Section("\n".join(code), "".join(printed)) for head, (code, printed) in found.items()
+    }
+
+
+GETTING_STARTED = ROOT / "docs" / "getting-started.md"
+LOCAL = "On your own machine"
+ON_A_CLUSTER = ("On a cluster", "From a service")

@@ -1,0 +1,77 @@
+"""A relay of TCP connections that can be cut, as networks are."""
+
+import contextlib
+import socket
+import threading
+from typing import Self
+
+
+class Relay:
+    """Listens on loopback and carries each connection to a target, until it is cut."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._open: list[socket.socket] = []
+        self._cut = threading.Event()
+        self.carried = 0
+        self.refused = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def address(self) -> str:
+        """`host:port` of this end."""
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        """Carry connections from now on."""
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Carry none any more."""
+        self.cut()
+        # Closing it would not wake who waits for it.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def cut(self) -> None:
+        """End all connections, and each new one at once."""
+        self._cut.set()
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Carry connections again."""
+        self._cut.clear()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                outer, _ = self._listener.accept()
+                if self._cut.is_set():
+                    self.refused += 1
+                    outer.close()
+                    continue
+                inner = socket.create_connection(self._target)
+                self.carried += 1
+                self._open += [outer, inner]
+                threading.Thread(target=_carry_both, args=(outer, inner), daemon=True).start()
+
+
+def _carry_both(outer: socket.socket, inner: socket.socket) -> None:
+    with outer, inner:
+        back = threading.Thread(target=_carry, args=(inner, outer), daemon=True)
+        back.start()
+        _carry(outer, inner)
+        back.join()
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
