@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from cloudharness_operation import pods, render, security
 from cloudharness_operation.model import Operation
 from cloudharness_operation.render import Defaults, unmet, workflow
-from cloudharness_operation.render.engine import misfits, template_misfit
+from cloudharness_operation.render.engine import misfits, respelled, template_misfit
 from cloudharness_operation.render.engine_types import ENGINES, TYPES
 from cloudharness_operation.render.facts import Facts, Pod
 from cloudharness_operation.resource import Resource
@@ -332,3 +332,30 @@ def test_types_are_read_from_argos_descriptions() -> None:
         "part=[]Part>=2",
     ]
     assert list(engine_types.fields(header, engines)) == ["string"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"node_selector": {"my_label": "x"}}, {"nodeSelector": {"my_label": "x"}}),
+        ({"nodeSelector": {"a": "b"}}, {"nodeSelector": {"a": "b"}}),
+        (
+            {"container": {"volume_mounts": [{"mount_path": "/a", "read_only": True}]}},
+            {"container": {"volumeMounts": [{"mountPath": "/a", "readOnly": True}]}},
+        ),
+        ({"host_aliases": [{"ip": "1.2.3.4"}]}, {"hostAliases": [{"ip": "1.2.3.4"}]}),
+        ({"no_such": {"a_b": 1}}, {"no_such": {"a_b": 1}}),
+        (
+            {"retry_strategy": {"retry_policy": "Always"}},
+            {"retryStrategy": {"retryPolicy": "Always"}},
+        ),
+        (
+            {"container": {"env_from": [{"config_map_ref": {"name": "a_b"}}]}},
+            {"container": {"envFrom": [{"configMapRef": {"name": "a_b"}}]}},
+        ),
+    ],
+)
+def test_pythons_spelling_of_fields_is_turned_into_the_engines(
+    given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert respelled(given, "Template") == expected

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
+
 from cloudharness.workflows.errors import (
     ClusterUnavailable,
     OperationExists,
@@ -189,17 +191,18 @@ def _configured() -> tuple[ApiClient, str | None]:
     from kubernetes import client, config
 
     settings = client.Configuration()
-    inside = IN_CLUSTER_NAMESPACE.exists() and "KUBECONFIG" not in os.environ
+    # Said anew each time: the library itself looks at the variable when it is imported.
+    file = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     try:
-        if inside:
+        if IN_CLUSTER_NAMESPACE.exists() and "KUBECONFIG" not in os.environ:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             return client.ApiClient(settings), IN_CLUSTER_NAMESPACE.read_text().strip()
-        config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        _, context = config.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+        config.load_kube_config(file, client_configuration=settings)  # type: ignore[no-untyped-call]
+        _, context = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
         return client.ApiClient(settings), context["context"].get("namespace")
-    except config.ConfigException as error:
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise ClusterUnavailable(
-            f"no cluster is configured: {error}; set KUBECONFIG, run in a pod, or give a client",
+            f"{file} leads to no cluster: {error}; set KUBECONFIG, run in a pod, or give a client",
             is_final=True,
         ) from error
 

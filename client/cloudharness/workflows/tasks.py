@@ -6,7 +6,7 @@ made: a wrong argument raises `BadOperationConfiguration`, which names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
@@ -14,89 +14,16 @@ from typing_extensions import override
 from cloudharness.workflows import shipping
 from cloudharness.workflows.errors import BadOperationConfiguration
 from cloudharness.workflows.lazily import lazily
+from cloudharness.workflows.task import Task
 from cloudharness.workflows.templates import Overrides, V1alpha1Template
 
 if TYPE_CHECKING:
-    from cloudharness.workflows import building, overriding
-    from cloudharness_operation.tasks import Task as TaskSpec
+    from cloudharness.workflows import building
 else:
-    building, overriding = map(lazily, ("building", "overriding"))
+    building = lazily("building")
 
 RETRY_LIMIT: Final = 10
 """How often a task in an image of its own is tried again, if nothing is said: CloudHarness's."""
-
-
-class Task:
-    """What all tasks have.
-
-    Args:
-        name: name of the task, unique in its operation. Capitals become small, spaces dashes.
-        resources: `requests` and `limits` of its container, as in a pod.
-        volume_mounts: volumes of this task alone, each as `[CLAIM:]PATH[:MODE]`.
-        retry_limit: how often it is tried again when it fails.
-        template_overrides: changes to its Argo template, in place of what is there.
-        env_args: environment variables, by name. None is no variable; numbers and booleans become
-            text, dicts and lists JSON.
-
-    Raises:
-        BadOperationConfiguration: an argument is wrong.
-
-    """
-
-    def __init__(
-        self,
-        name: str,
-        resources: Mapping[str, Any] | None = None,
-        volume_mounts: Iterable[str] | None = None,
-        retry_limit: int = 0,
-        template_overrides: Mapping[str, Any] | Overrides | None = None,
-        **env_args: Any,
-    ) -> None:
-        self.name = building.task_name(name)
-        self.resources = dict(resources or {})
-        self.volume_mounts = tuple(building.texts(volume_mounts or (), "volume_mounts"))
-        self.retry_limit = retry_limit
-        self.template_overrides = overriding.patch(template_overrides, self.name)
-        self._env = dict(env_args)
-        self.spec()  # So that what is wrong is told where it is written.
-
-    def _kind(self) -> dict[str, Any]:
-        """Return the field of the spec that says what runs."""
-        raise BadOperationConfiguration(
-            f"{type(self).__name__} says only what its kinds have in common: use PythonTask, "
-            "BashTask, CommandBasedTask or CustomTask"
-        )
-
-    def _overrides(self) -> dict[str, Any]:
-        return self.template_overrides
-
-    @property
-    def envs(self) -> dict[str, Any]:
-        """The environment variables, as they were given."""
-        return dict(self._env)
-
-    def spec(self, volume_size: str | None = None) -> TaskSpec:
-        """Return the task as a piece of a `CloudHarnessOperation`.
-
-        Args:
-            volume_size: size of volumes that are made for it.
-
-        """
-        return building.task(
-            self.name,
-            self._kind(),
-            resources=self.resources,
-            volumes=building.volumes(
-                self.volume_mounts, volume_size, f"task {self.name!r}: volume_mounts"
-            ),
-            retry_limit=self.retry_limit,
-            overrides=self._overrides(),
-            env=self._env,
-        )
-
-    @override
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r})"
 
 
 class InlinedTask(Task):

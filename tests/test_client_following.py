@@ -1,0 +1,298 @@
+"""Waiting for an operation, against a server that does what servers do: answers from a script."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from cloudharness.workflows import listing, results
+from cloudharness.workflows.connection import OPERATIONS, WORKFLOWS, Connection, Gone
+from cloudharness.workflows.errors import (
+    BadParam,
+    ClusterUnavailable,
+    OperationFailed,
+    OperationTimeout,
+    ResultUnavailable,
+    WorkflowNotFound,
+)
+from cloudharness.workflows.following import Follower, Stopped
+from cloudharness.workflows.live import Display, rows
+from cloudharness_operation.model import Operation
+from tests.builders import NAME, NOW, UID, operation_manifest, stamp
+
+Manifest = dict[str, Any]
+
+
+def state(phase: str = "Running", version: int = 1, uid: str = UID, **status: Any) -> Manifest:
+    """An operation as the API server has it."""
+    found = operation_manifest()
+    found["metadata"] |= {"resourceVersion": str(version), "uid": uid, "generation": 1}
+    over = phase in ("Succeeded", "Failed")
+    finished = {"type": "Finished", "status": str(over), "reason": "x", "message": ""}
+    conditions = [{**finished, "lastTransitionTime": stamp(NOW)}]
+    found["status"] = {"observedGeneration": 1, "phase": phase, "conditions": conditions, **status}
+    return found
+
+
+def event(kind: str, found: Manifest) -> Manifest:
+    return {"type": kind, "object": found}
+
+
+class Script(Connection):
+    """Answers in turn: to reads what is no list, to watches lists; errors are raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str]] = []
+        self.namespace = "n"
+
+    def _next(self) -> Any:
+        found = self.answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    @override
+    def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
+        self.asked.append(("get", name))
+        found: Manifest = self._next()
+        return found
+
+    @override
+    def events(
+        self, place: str, version: str, seconds: float, query: Any = None
+    ) -> Iterator[Manifest]:
+        self.asked.append(("watch", version))
+        for one in self._next():
+            if isinstance(one, Exception):
+                raise one
+            yield one
+
+
+def follow(script: Script, timeout: float | None = None, stop: Any = None) -> list[str]:
+    found = Follower(script, NAME, UID, timeout, stop).states()
+    return [str(one.status.phase) for one in found]
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long it paused, without the waiting."""
+    found: list[float] = []
+    monkeypatch.setattr("cloudharness.workflows.following.time.sleep", found.append)
+    return found
+
+
+AWAY = ClusterUnavailable("away")
+GOOD: list[tuple[str, list[Any], list[str], list[tuple[str, str]]]] = [
+    ("it has ended", [state("Succeeded")], ["Succeeded"], [("get", NAME)]),
+    (
+        "it ends",
+        [
+            state("Pending"),
+            [event("MODIFIED", state(version=2)), event("MODIFIED", state("Failed", 3))],
+        ],
+        ["Pending", "Running", "Failed"],
+        [("get", NAME), ("watch", "1")],
+    ),
+    (
+        "a watch ends before",
+        [state(), [event("BOOKMARK", state(version=9))], [event("MODIFIED", state("Failed", 10))]],
+        ["Running", "Failed"],
+        [("get", NAME), ("watch", "1"), ("watch", "9")],
+    ),
+    (
+        "its version is too old",
+        [state(), Gone(410, "old"), state(version=5), [event("MODIFIED", state("Failed", 6))]],
+        ["Running", "Running", "Failed"],
+        [("get", NAME), ("watch", "1"), ("get", NAME), ("watch", "5")],
+    ),
+    (
+        "the server is away for a while",
+        [AWAY, AWAY, state(), [AWAY], AWAY, state("Succeeded")],
+        ["Running", "Succeeded"],
+        [("get", NAME)] * 3 + [("watch", "1")] + [("get", NAME)] * 2,
+    ),
+    (
+        "what is seen is of the run before",
+        [state("Succeeded", observedGeneration=0), [event("MODIFIED", state("Failed", 2))]],
+        ["Succeeded", "Failed"],
+        [("get", NAME), ("watch", "1")],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("answers", "phases", "asked"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD]
+)
+def test_states_are_told_until_the_last(
+    answers: list[Any], phases: list[str], asked: list[tuple[str, str]]
+) -> None:
+    script = Script(*answers)
+    assert follow(script) == phases
+    assert script.asked == asked
+
+
+BAD: list[tuple[str, list[Any], type[Exception]]] = [
+    ("it is gone", [WorkflowNotFound("no")], OperationFailed),
+    ("it is deleted", [state(), [event("DELETED", state())]], OperationFailed),
+    ("another has its name", [state(), [event("MODIFIED", state(uid="other"))]], OperationFailed),
+    ("it may not be read", [ClusterUnavailable("no", is_final=True)], ClusterUnavailable),
+]
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"), [row[1:] for row in BAD], ids=[row[0] for row in BAD]
+)
+def test_what_is_no_use_to_wait_for_is_told_at_once(
+    answers: list[Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error) as caught:
+        follow(Script(*answers))
+    if isinstance(caught.value, OperationFailed):
+        assert caught.value.reason == "Deleted"
+
+
+def test_a_server_that_stays_away_is_not_asked_for_ever(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    clock = iter(range(0, 1000, 60))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    with pytest.raises(ClusterUnavailable, match="away"):
+        follow(Script(*[AWAY] * 20))
+    assert pauses[:4] == [0.2, 1.0, 2.0, 5.0]
+
+
+def test_the_time_is_over_while_the_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = time.monotonic()
+    clock = (begun + second for second in range(100))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    with pytest.raises(OperationTimeout, match="has not ended within 5 s; it goes on"):
+        follow(Script(*[AWAY] * 20), timeout=5)
+
+
+def test_who_does_not_want_to_wait_any_more_does_not() -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        follow(Script(state()), stop=stop)
+
+
+def test_a_result_that_is_nowhere_is_told() -> None:
+    output = {"task": "t", "name": "result", "size": 9}
+    where = {"workflow": "w", "node": "n"}
+    large = {**output, "valueFrom": where}
+    for found, answers, words in (
+        (output, [], "has not recorded"),
+        (large, [WorkflowNotFound("no")], "Workflow w is gone"),
+        (large, [{"status": {}}], "has no result"),
+        ({**output, "value": "{"}, [], "is no JSON"),
+    ):
+        one = Operation.parse(state("Succeeded", outputs=[found]))
+        with pytest.raises(ResultUnavailable, match=words):
+            results.values(one, Script(*answers))
+    packed = {"status": {"nodes": {"n": {"outputs": {"parameters": [PARAMETER]}}}}}
+    one = Operation.parse(state("Succeeded", outputs=[large]))
+    assert results.values(one, Script(packed)) == {"t": [1]}
+
+
+PARAMETER = {"name": "result", "value": "[1]"}
+
+
+class Pages(Script):
+    """Answers lists, and keeps what it was asked."""
+
+    @override
+    def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
+        kind = {OPERATIONS: "o", WORKFLOWS: "w"}[place]
+        self.asked.append((kind, f"{query['limit']} {query.get('continue')}"))
+        found: Manifest = self._next()
+        return found
+
+
+def listed(*phases: str, go_on: str = "") -> Manifest:
+    items = [{"metadata": {"name": phase}, "status": {"phase": phase}} for phase in phases]
+    return {"items": items, "metadata": {"continue": go_on} if go_on else {}}
+
+
+def test_pages_go_over_operations_and_then_over_workflows() -> None:
+    script = Pages(
+        listed("Failed", "Running", go_on="x"),
+        listed("Running", go_on="y"),
+        listed("Running"),
+        listed("Running", go_on="z"),
+        listed("Running"),
+    )
+    first, token = listing.page(script, "Running", 2, None, {})
+    assert [one["kind"] for one in first] == ["CloudHarnessOperation"] * 2
+    assert token == "operations:y"  # noqa: S105
+    second, token = listing.page(script, "Running", 2, token, {})
+    assert [one["kind"] for one in second] == ["CloudHarnessOperation", "Workflow"]
+    assert token == "workflows:z"  # noqa: S105
+    third, token = listing.page(script, "Running", 2, token, {})
+    assert (len(third), token) == (1, None)
+    assert script.asked == [
+        *(("o", "2 None"), ("o", "1 x"), ("o", "2 y"), ("w", "1 None"), ("w", "2 z"))
+    ]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "pods:x"])
+def test_a_token_of_somebody_elses_is_refused(token: str) -> None:
+    with pytest.raises(BadParam) as caught:
+        listing.page(Pages(), None, 2, token, {})
+    assert caught.value.param == "continue_token"
+    with pytest.raises(BadParam, match="too old, begin anew"):
+        listing.page(Pages(Gone(410, "old")), None, 2, "operations:x", {})
+
+
+TASKS = [
+    {"name": "add", "phase": "Succeeded", "nodeName": "node1", "attempts": 2}
+    | {"startTime": stamp(NOW), "completionTime": stamp(NOW + timedelta(seconds=7))},
+]
+
+
+def test_a_table_of_the_tasks() -> None:
+    one = Operation.parse(state(tasks=TASKS, progress="1/1", message="going on"))
+    assert rows(one, NOW + timedelta(seconds=20)) == [
+        f"{NAME} Running 1/1: going on",
+        "   TASK  PHASE      TIME  NODE",
+        "✔  add   Succeeded  7s    node1  attempt 2",
+    ]
+    bad = {"name": "add", "phase": "Failed", "reason": "OOMKilled", "message": "too much"}
+    told = rows(Operation.parse(state(tasks=[bad])), NOW)[-1]
+    assert told == "✖  add   Failed              OOMKilled: too much"
+    assert rows(Operation.parse(state()), NOW)[-1] == "·  add   Pending"
+
+
+class Terminal(io.StringIO):
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+def test_in_a_terminal_it_is_drawn_anew_in_its_place() -> None:
+    out = Terminal()
+    display = Display.chosen(None, out)
+    assert display is not None
+    display.show(Operation.parse(state("Pending")))
+    display.show(Operation.parse(state("Pending")))
+    display.show(Operation.parse(state("Running")))
+    first, second = out.getvalue().split("\x1b[3A")
+    assert "Pending" in first
+    assert second.startswith(f"\r\x1b[2K{NAME} Running")
+
+
+def test_where_nobody_looks_nothing_is_shown_but_if_it_is_asked_for() -> None:
+    assert Display.chosen(None, io.StringIO()) is None
+    out = io.StringIO()
+    display = Display.chosen(True, out)
+    assert display is not None
+    for phase in ("Pending", "Running"):
+        display.show(Operation.parse(state(phase)))
+    assert out.getvalue() == f"{NAME} Pending\n{NAME} Running\n"
