@@ -91,7 +91,7 @@ class ApiServer:
             url=f"{resource['name']}/{manifest['metadata']['name']}",
             params=_APPLIED,
             headers=_APPLY,
-            data=json.dumps(manifest).encode(),
+            data=json.dumps(manifest, ensure_ascii=False).encode(),
             **({"namespace": self._namespace} if resource["namespaced"] else {}),
         )
         _good(answer.status_code, answer.json())
@@ -133,8 +133,15 @@ class ApiServer:
 
 
 def _holds(found: Manifest, condition: str) -> bool:
+    """Whether it is true of what the spec says now, as `kubectl wait` asks."""
     conditions = found.get("status", {}).get("conditions", ())
-    return any(one["type"] == condition and one["status"] == "True" for one in conditions)
+    latest = found["metadata"]["generation"]
+    return any(
+        one["type"] == condition
+        and one["status"] == "True"
+        and one.get("observedGeneration", latest) >= latest
+        for one in conditions
+    )
 
 
 def _good(status: int, found: Manifest) -> Manifest:

@@ -287,7 +287,7 @@ def test_what_runs_is_listed_page_by_page(service: Installation) -> None:
     service.server.clear(FULL_KIND)
 
 
-FAIL = "echo first; echo 'disk full' >&2; exit 3"
+FAIL = "echo first; echo 'disk full'; exit 3"
 
 
 def test_a_failure_says_which_task_failed_how_and_what_it_said() -> None:

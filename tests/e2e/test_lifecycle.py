@@ -48,7 +48,7 @@ def is_suspended(one: Installation, name: str) -> Manifest:
 
 def check_cut(one: Installation, name: str, phase: str, reason: str) -> Manifest:
     """Check an end that was not the run's own, everywhere it is told; return the status."""
-    status = one.wait_for(name)
+    status = one.wait_for(name, "Notified")
     assert (status["phase"], status["reason"]) == (phase, reason)
     for kind in ("Failed", "Stalled", "Finished", "Notified"):
         assert condition(status, kind)["status"] == "True"

@@ -31,9 +31,9 @@ def test_a_pipeline_runs_its_steps_in_order_and_tells_its_end(shared: Installati
     assert condition(status, "Notified")["status"] == "True"
     assert not condition(status, "Failed")
 
+    eventually(lambda: "finalizers" not in shared.workflows(name)[0]["metadata"])
     (child,) = shared.workflows(name)
     assert status["workflowRef"]["uid"] == child["metadata"]["uid"]
-    assert "finalizers" not in child["metadata"]
     (owner,) = child["metadata"]["ownerReferences"]
     uid = shared.get(FULL_KIND, name)["metadata"]["uid"]
     assert (owner["uid"], owner["controller"]) == (uid, True)
