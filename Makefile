@@ -112,6 +112,8 @@ lock: $(BIN)/ready ## Resolve the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--extra operator --group dev -c requirements/operator.txt \
 		-o requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		-c requirements/dev.txt -o requirements/client.txt pyproject.toml
 
 .PHONY: clean
 clean: ## End the cluster and remove what was made here; the cache of builds stays

@@ -27,6 +27,23 @@ class Event:
 def events(
     servers: str, topic: str, enough: Callable[[list[Event]], bool], timeout: float = 60
 ) -> list[Event]:
+    """Read a topic's events from its beginning until there are enough, or the time is over."""
+    found: list[Event] = []
+
+    def more(records: list[confluent_kafka.Message]) -> bool:
+        found.extend(_event(one) for one in records[len(found) :])
+        return enough(found)
+
+    records(servers, topic, more, timeout)
+    return found
+
+
+def records(
+    servers: str,
+    topic: str,
+    enough: Callable[[list[confluent_kafka.Message]], bool],
+    timeout: float = 60,
+) -> list[confluent_kafka.Message]:
     """Read a topic from its beginning until there is enough in it, or the time is over."""
     consumer = confluent_kafka.Consumer(
         {
@@ -39,14 +56,14 @@ def events(
             "allow.auto.create.topics": True,
         }
     )
-    found: list[Event] = []
+    found: list[confluent_kafka.Message] = []
     try:
         consumer.subscribe([topic])
         deadline = time.monotonic() + timeout
         while not enough(found) and time.monotonic() < deadline:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
-                found.append(_event(message))
+                found.append(message)
     finally:
         consumer.close()
     return found

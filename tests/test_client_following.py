@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,13 +19,16 @@ from cloudharness.workflows.connection import OPERATIONS, WORKFLOWS, Connection,
 from cloudharness.workflows.errors import (
     BadParam,
     ClusterUnavailable,
+    OperationExists,
     OperationFailed,
+    OperationRefused,
     OperationTimeout,
     ResultUnavailable,
     WorkflowNotFound,
 )
 from cloudharness.workflows.following import Follower, Stopped
 from cloudharness.workflows.live import Display, rows
+from cloudharness.workflows.running import create
 from cloudharness_operation.model import Operation
 from tests.builders import NAME, NOW, UID, operation_manifest, stamp
 
@@ -296,3 +301,67 @@ def test_where_nobody_looks_nothing_is_shown_but_if_it_is_asked_for() -> None:
     for phase in ("Pending", "Running"):
         display.show(Operation.parse(state(phase)))
     assert out.getvalue() == f"{NAME} Pending\n{NAME} Running\n"
+
+
+def test_in_a_notebook_it_is_shown_in_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what IPython documents of `display`: it is not installed here."""
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, what: object) -> None:
+            shown.append(repr(what))
+
+    shell = types.SimpleNamespace(kernel=object())
+    display = types.SimpleNamespace(
+        Pretty=str, display=lambda _, display_id: display_id and Handle()
+    )
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    one = Display.chosen(None, io.StringIO())
+    assert one is not None
+    one.show(Operation.parse(state("Running")))
+    assert shown[0].startswith(f"{NAME} Running\n")
+
+
+class Maker(Script):
+    """Makes objects; an answer of None is one that was lost after the object was made."""
+
+    made: Manifest | None = None
+
+    @override
+    def create(self, place: str, manifest: Any, query: Any = None) -> Manifest:
+        self.asked.append(("create", manifest["metadata"]["name"]))
+        if self.made is not None:
+            raise OperationExists("there is one")
+        answer = self._next()
+        self.made = manifest
+        if answer is None:
+            raise AWAY
+        return self.made
+
+    @override
+    def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
+        assert self.made is not None
+        return self.made
+
+
+def test_an_operation_is_made_once_though_the_answer_was_lost(pauses: list[float]) -> None:
+    server = Maker(AWAY, None)
+    made = create(server, {"metadata": {"name": "a"}})
+    assert made == server.made
+    assert server.asked == [("create", "a")] * 3
+    assert pauses == [0.5, 1.0]
+    with pytest.raises(OperationExists, match="let the name end in '-'"):
+        create(server, {"metadata": {"name": "a"}})
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [([AWAY] * 4, 4), ([ClusterUnavailable("no", is_final=True)], 1), ([OperationRefused("x")], 1)],
+    ids=["away for long", "may not", "refused"],
+)
+def test_what_cannot_be_made_is_told(answers: list[Any], asked: int) -> None:
+    server = Maker(*answers)
+    with pytest.raises(type(answers[0])):
+        create(server, {"metadata": {"name": "a"}})
+    assert len(server.asked) == asked

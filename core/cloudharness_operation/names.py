@@ -44,6 +44,9 @@ ANNOTATION_EXIT_EVENT: Final = f"{GROUP}/exit-event"
 ANNOTATION_CUT: Final = f"{GROUP}/cut-short"
 """On a child: why the operator has ended its run, and when."""
 
+ANNOTATION_SUBMISSION: Final = f"{GROUP}/submission"
+"""On an operation: which call of the client made it. One whose answer was lost is repeated."""
+
 FINALIZER: Final = f"{GROUP}/exit-event"
 """On a child that notifies: keeps it until its end is on record."""
 

@@ -27,7 +27,11 @@ class Cluster(ABC):
 
     @abstractmethod
     def operator_image(self) -> str:
-        """Build the project's own image if needed, put it on all nodes, return its name."""
+        """Build the operator's image if needed, put it on all nodes, return its name."""
+
+    @abstractmethod
+    def client_image(self) -> str:
+        """Build the client's image if needed, put it on all nodes, return its name."""
 
     def stop(self, component: str) -> None:
         """End a component in an orderly way."""

@@ -93,9 +93,16 @@ class EmbeddedCluster(Cluster):
 
     @override
     def operator_image(self) -> str:
+        return self._image(images.OPERATOR)
+
+    @override
+    def client_image(self) -> str:
+        return self._image(images.CLIENT)
+
+    def _image(self, image: images.ProjectImage) -> str:
         """Built from the working tree."""
-        base = Path(self.artifacts.python_image)
-        tag, archive = images.operator_archive(self.place.cache, self.place.progress, PROJECT, base)
+        base, place = Path(self.artifacts.python_image), self.place
+        tag, archive = images.project_archive(image, place.cache, place.progress, PROJECT, base)
         self.load_image(archive)
         return tag
 

@@ -30,11 +30,18 @@ class ExistingCluster(Cluster):
         self.logs = Path(tempfile.gettempdir())
         self.kafka = environment.get("KAFKA")
         self.python_image = environment.get("PYTHON_IMAGE", PYTHON_IMAGE)
-        self._operator_image = environment.get("OPERATOR_IMAGE")
+        self._environment = environment
 
     @override
     def operator_image(self) -> str:
-        """The one that $OPERATOR_IMAGE names: only its owner can push to this cluster."""
-        if self._operator_image is None:
-            raise ClusterError("Set OPERATOR_IMAGE to an image that the cluster can pull")
-        return self._operator_image
+        return self._image("OPERATOR_IMAGE")
+
+    @override
+    def client_image(self) -> str:
+        return self._image("CLIENT_IMAGE")
+
+    def _image(self, variable: str) -> str:
+        """The one that a variable names: only its owner can push to this cluster."""
+        if (name := self._environment.get(variable)) is None:
+            raise ClusterError(f"Set {variable} to an image that the cluster can pull")
+        return name

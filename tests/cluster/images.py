@@ -14,13 +14,11 @@ from pathlib import Path
 from tests.cluster.cache import Cache, Entry
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress, Step
-from tests.cluster.versions import OPERATOR_IMAGE, PAUSE_IMAGE, PYTHON_IMAGE, Versions
+from tests.cluster.versions import CLIENT_IMAGE, OPERATOR_IMAGE, PAUSE_IMAGE, PYTHON_IMAGE, Versions
 
 HERE = Path(__file__).parent / "dockerfiles"
 ARCHIVE = "image.tar"
-# What an operator image depends on, below the project's root.
-OPERATOR_INPUTS = ("core", "operator", "requirements/operator.txt", "Dockerfile", ".dockerignore")
-KEPT_OPERATOR_IMAGES = 3
+KEPT_IMAGES = 3
 MACHINE_SETTINGS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
 
 # A mount and process namespace of its own: whatever ends a build, its mounts and processes
@@ -140,34 +138,62 @@ def _text(name: str) -> bytes:
     return (HERE / name / "Dockerfile").read_bytes()
 
 
-def operator_archive(
-    cache: Cache, progress: Progress, project: Path, base: Path
+@dataclass(frozen=True)
+class ProjectImage:
+    """An image of the project's own."""
+
+    repository: str
+    dockerfile: str
+    inputs: tuple[str, ...]
+    """What goes into it, below the project's root."""
+
+    @property
+    def name(self) -> str:
+        """Its name among others of the project."""
+        return self.repository.rpartition("/")[2]
+
+    def tag(self, project: Path) -> str:
+        """Its whole name, the same for the same contents."""
+        return f"{self.repository}:{inputs_digest(project, self)[:12]}"
+
+
+def _project_image(repository: str, dockerfile: str, room: str) -> ProjectImage:
+    inputs = ("core", room, f"requirements/{room}.txt", dockerfile, ".dockerignore")
+    return ProjectImage(repository, dockerfile, inputs)
+
+
+OPERATOR = _project_image(OPERATOR_IMAGE, "Dockerfile", "operator")
+CLIENT = _project_image(CLIENT_IMAGE, "client/Dockerfile", "client")
+
+
+def project_archive(
+    image: ProjectImage, cache: Cache, progress: Progress, project: Path, base: Path
 ) -> tuple[str, Path]:
-    """Build the project's own image on the Python image; return its name and its archive."""
-    digest = inputs_digest(project)
-    tag = f"{OPERATOR_IMAGE}:{digest[:12]}"
+    """Build an image of the project on the Python image; return its name and its archive."""
+    digest = inputs_digest(project, image)
+    tag = image.tag(project)
     builder = Builder(cache)
 
     def build(place: Path, step: Step) -> None:
         with cache.lock("buildah"):
             if not builder.has(PYTHON_IMAGE):
                 builder.load(step, base)
-            dockerfile = project / "Dockerfile"
+            dockerfile = project / image.dockerfile
             builder.build(step, project, dockerfile, tag, "--build-arg", f"BASE={PYTHON_IMAGE}")
             builder.save(step, tag, place / ARCHIVE)
 
-    entry = Entry("image-operator", (digest, base.parent.name), build)
+    entry = Entry(f"image-{image.name}", (digest, base.parent.name), build)
     archive = cache.obtain(entry, progress) / ARCHIVE
-    _forget_old_operators(cache)
+    _forget_old(cache, image)
     return tag, archive
 
 
-def inputs_digest(project: Path) -> str:
-    """A hash of every file of the project that goes into the operator's image."""
+def inputs_digest(project: Path, image: ProjectImage) -> str:
+    """A hash of every file of the project that goes into an image."""
     listed = subprocess.run(
         [
             *("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
-            *("--", *OPERATOR_INPUTS),
+            *("--", *image.inputs),
         ],
         cwd=project,
         capture_output=True,
@@ -185,8 +211,8 @@ def inputs_digest(project: Path) -> str:
     return digest.hexdigest()
 
 
-def _forget_old_operators(cache: Cache) -> None:
-    # Every edit of the operator makes an image of some hundred megabytes.
-    images = (cache.root / "entries").glob("image-operator-*")
-    for old in sorted(images, key=lambda path: path.stat().st_mtime)[:-KEPT_OPERATOR_IMAGES]:
+def _forget_old(cache: Cache, image: ProjectImage) -> None:
+    # Every edit makes an image of some hundred megabytes.
+    images = (cache.root / "entries").glob(f"image-{image.name}-*")
+    for old in sorted(images, key=lambda path: path.stat().st_mtime)[:-KEPT_IMAGES]:
         shutil.rmtree(old, ignore_errors=True)

@@ -16,7 +16,7 @@ from typing_extensions import override
 from tests.cluster import addons, images
 from tests.cluster.base import PROJECT, Cluster
 from tests.cluster.errors import ClusterError
-from tests.cluster.versions import OPERATOR_IMAGE, Versions
+from tests.cluster.versions import Versions
 
 if TYPE_CHECKING:
     from pytest_kind import KindCluster as Kind
@@ -96,9 +96,16 @@ class KindCluster(Cluster):
 
     @override
     def operator_image(self) -> str:
+        return self._image(images.OPERATOR)
+
+    @override
+    def client_image(self) -> str:
+        return self._image(images.CLIENT)
+
+    def _image(self, image: images.ProjectImage) -> str:
         """Built by the Docker daemon and loaded into kind's nodes."""
-        tag = f"{OPERATOR_IMAGE}:{images.inputs_digest(PROJECT)[:12]}"
-        _run(["docker", "build", "--tag", tag, str(PROJECT)])
+        tag = image.tag(PROJECT)
+        _run(["docker", "build", "--tag", tag, "--file", image.dockerfile, str(PROJECT)])
         self._kind.load_docker_image(tag)
         return tag
 

@@ -10,6 +10,7 @@ from typing import Literal
 PYTHON_IMAGE = "localhost/cloudharness/python:bookworm"
 PAUSE_IMAGE = "localhost/cloudharness/pause:1"
 OPERATOR_IMAGE = "localhost/cloudharness/operator"
+CLIENT_IMAGE = "localhost/cloudharness/client"
 
 
 @dataclass(frozen=True)

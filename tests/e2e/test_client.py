@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudharness.workflows import argo, operations, tasks
+from cloudharness.workflows import argo, operations, tasks, utils
 from cloudharness.workflows.argo import (
     Phase,
     V1alpha1Workflow,
@@ -420,9 +420,11 @@ def test_what_the_api_server_refuses_is_told_in_its_words() -> None:
     assert op.persisted is None
 
 
-def test_a_fixed_name_is_taken_once() -> None:
+def test_a_fixed_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (single("sleep 300", "nightly") for _ in range(2))
     assert first.execute().name == "nightly"
+    monkeypatch.setenv("CH_WORKFLOWS_SERVICE_URL", "http://workflows/api/")
+    assert first.get_operation_update_url() == "http://workflows/api/operations/nightly"
     with pytest.raises(OperationExists, match="let the name end in '-'"):
         second.execute()
     delete_workflow("nightly")
@@ -472,6 +474,20 @@ def test_cloudharness_values_are_mounted_where_there_are_some(service: Installat
     op.wait(120)
     service.kubectl("delete", "configmap", "cloudharness-allvalues")
     assert [line.text for line in op.logs()] == ["domain: example.org"]
+
+
+def test_code_in_a_task_tells_a_queue(
+    service: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = f"{service.namespace}-from-code"
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", service.kafka)
+    utils.notify_queue(queue, {"done": [1, "ü"]})
+    (record,) = kafka.records(service.kafka, queue, bool)
+    assert json.loads(record.value() or b"") == {"done": [1, "ü"]}
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setattr(utils, "_SECONDS_TO_SEND", 2.0)
+    with pytest.raises(argo.WorkflowException, match="no answer within 2 s"):
+        utils.notify_queue(queue, {})
 
 
 def ask_as(service: Installation, role: str) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cloudharness.workflows.connection import OPERATIONS, Connection
 from cloudharness.workflows.errors import (
@@ -16,6 +17,7 @@ from cloudharness.workflows.errors import (
 )
 from cloudharness.workflows.lazily import lazily
 from cloudharness.workflows.snapshots import Phase, Workflow
+from cloudharness_operation.names import ANNOTATION_SUBMISSION
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -32,9 +34,8 @@ else:
 
 Manifest = dict[str, Any]
 
-ANNOTATION_SUBMISSION = "cloudharness.io/submission"
-"""Which call of `submit` made an operation, so that one that was not answered can be repeated."""
-_TRIES = 4
+_PAUSES: Final = (0.5, 1.0, 2.0)
+"""Seconds before a request that was not answered is made again."""
 
 
 @dataclass(frozen=True)
@@ -74,25 +75,32 @@ def create(connection: Connection, manifest: Manifest) -> Manifest:
         ClusterUnavailable: it does not answer, several times.
 
     """
-    meta = manifest["metadata"]
-    token = assembling.token()
-    marked = {**manifest, "metadata": {**meta, "annotations": {ANNOTATION_SUBMISSION: token}}}
-    for attempt in range(1, _TRIES + 1):
+    note = {ANNOTATION_SUBMISSION: assembling.token()}
+    marked = {**manifest, "metadata": {**manifest["metadata"], "annotations": note}}
+    pauses = iter(_PAUSES)
+    while True:
         try:
             return connection.create(OPERATIONS, marked)
         except OperationExists as error:
-            found = connection.get(OPERATIONS, meta["name"])
-            if (found["metadata"].get("annotations") or {}).get(ANNOTATION_SUBMISSION) == token:
-                return found
-            raise OperationExists(
-                f"an operation {meta['name']!r} is there already in the namespace "
-                f"{connection.namespace}: delete it, choose another name, or let the name end in "
-                "'-' to have a unique suffix put behind it"
-            ) from error
+            return _own(connection, marked, error)
         except ClusterUnavailable as error:
-            if error.is_final or attempt == _TRIES:
+            pause = next(pauses, None)
+            if error.is_final or pause is None:
                 raise
-    raise AssertionError("unreachable")
+            time.sleep(pause)
+
+
+def _own(connection: Connection, marked: Manifest, error: OperationExists) -> Manifest:
+    """Return the operation that has the name, if it was made by this very call."""
+    name = marked["metadata"]["name"]
+    found = connection.get(OPERATIONS, name)
+    note = marked["metadata"]["annotations"]
+    if note.items() <= (found["metadata"].get("annotations") or {}).items():
+        return found
+    raise OperationExists(
+        f"an operation {name!r} is there already in the namespace {connection.namespace}: delete "
+        "it, choose another name, or let the name end in '-' to have a unique suffix put behind it"
+    ) from error
 
 
 class Running(ABC):
@@ -219,9 +227,14 @@ class Running(ABC):
             task: of this task alone.
 
         """
+        return self._logs(task, None, follow=follow)
+
+    def _logs(
+        self, task: str | None, stop: threading.Event | None, *, follow: bool
+    ) -> Iterator[LogLine]:
         at = self.submitted()
         if follow:
-            return logs.Tail(at.follower(None), at.connection, task).lines()
+            return logs.Tail(at.follower(None, stop), at.connection, task).lines()
         return logs.recorded(following.read(at.read()).status, at.connection, task)
 
     @property
@@ -272,4 +285,4 @@ class Running(ABC):
         self, *, follow: bool = False, task: str | None = None
     ) -> AsyncIterator[LogLine]:
         """As `logs`."""
-        return twins.iterate(lambda _: self.logs(follow=follow, task=task))
+        return twins.iterate(lambda stop: self._logs(task, stop, follow=follow))
