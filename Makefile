@@ -11,7 +11,7 @@ BIN := .venv/bin
 # Not CLUSTER: that is the variable by which a person names the cluster to use.
 EMBEDDED := $(BIN)/python -m tests.cluster
 # End-to-end tests mostly wait for pods, so there are more of them at once than processors.
-E2E_WORKERS ?= 4
+E2E_WORKERS ?= 5
 E2E := $(BIN)/pytest -n $(E2E_WORKERS) --dist loadgroup --durations=15
 # Which Argo, and which of its CRDs, are tested besides the default.
 ENGINES ?= v3.7.14/minimal v3.6.5/minimal

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from pykube import HTTPClient, KubeConfig
 
 from cloudharness_operation.names import (
@@ -91,7 +92,8 @@ class ApiServer:
             url=f"{resource['name']}/{manifest['metadata']['name']}",
             params=_APPLIED,
             headers=_APPLY,
-            data=json.dumps(manifest, ensure_ascii=False).encode(),
+            # It is read as YAML, which has other escapes than JSON.
+            data=yaml.safe_dump(manifest).encode(),
             **({"namespace": self._namespace} if resource["namespaced"] else {}),
         )
         _good(answer.status_code, answer.json())

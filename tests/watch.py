@@ -36,6 +36,11 @@ class Watch:
             if event["object"]["metadata"]["name"] == name
         ]
 
+    def has_seen(self, name: str, version: str) -> bool:
+        """Whether an object's state of this version has come: what comes may be late."""
+        states = (state for state in self.states(name) if state)
+        return any(state["metadata"]["resourceVersion"] == version for state in states)
+
     def _lines(self) -> list[str]:
         # The last line may be half written.
         return [

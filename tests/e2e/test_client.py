@@ -105,6 +105,7 @@ def test_parallel_python_functions() -> None:
     assert get_workflow_logs_list(done.name) == ["whatever", "whatever"]
 
 
+@pytest.mark.long
 def test_a_synchronous_operation_waits_for_its_end() -> None:
     done = operations.DistributedSyncOperation("sync-", tasks.PythonTask("my-task", f)).execute(120)
     assert (done.status, done.succeeded(), done.failed()) == (Phase.Succeeded, True, False)
@@ -134,7 +135,7 @@ def test_a_task_of_an_application_with_a_command_and_variables() -> None:
 @pytest.mark.parametrize(
     ("shared_directory", "mounts"),
     [
-        ("myclaim:/opt/shared", {"/opt/shared": None}),
+        pytest.param("myclaim:/opt/shared", {"/opt/shared": None}, marks=pytest.mark.long),
         (["myclaim:/opt/shared:ro", "myclaim2:/opt/shared2"], {"/opt/shared": True}),
     ],
     ids=["one", "several"],
@@ -153,6 +154,7 @@ def test_shared_volumes(
     assert all(claim.ephemeral for claim in op.status.claims)
 
 
+@pytest.mark.long
 def test_resources(service: Installation) -> None:
     resources = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
     op = operations.PipelineOperation("my-op-gpu-", [custom("my-gpu", resources=resources)])
@@ -173,6 +175,7 @@ def test_a_gpu_is_waited_for() -> None:
         op.wait(60)
 
 
+@pytest.mark.long
 def test_contexts_put_pods_on_one_node(service: Installation) -> None:
     op = operations.ParallelOperation(
         "test-parallel-op-",

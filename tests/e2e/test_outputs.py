@@ -191,6 +191,7 @@ FILL = "echo filling; head -c 20000000 /dev/zero > /tmp/fill; sleep 120"
 HOG = "print('hogging', flush=True)\nhog = 'x' * (512 << 20)"
 
 
+@pytest.mark.long
 def test_running_out_of_memory_and_being_evicted_are_told_apart(shared: Installation) -> None:
     little = {"limits": {"ephemeral-storage": "1Mi"}}
     hog = {"name": "hog", "python": {"source": HOG}, "resources": {"limits": {"memory": "64Mi"}}}

@@ -129,7 +129,7 @@ def test_rwx_is_no_reason(shared: Installation) -> None:
         assert "affinity" not in pod["spec"]
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("node", [pytest.param("node1", marks=pytest.mark.long), "node2"])
 def test_ro_follows_where_it_can_and_never_waits(shared: Installation, node: str) -> None:
     name = f"read-{node}"
     pods = deployment(name, shared, node=node, labels={"usesvolume": name})
@@ -152,7 +152,7 @@ def test_ro_follows_where_it_can_and_never_waits(shared: Installation, node: str
     shared.kubectl("delete", f"deployment/{name}", "--wait=false")
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("node", ["node1", pytest.param("node2", marks=pytest.mark.long)])
 def test_the_same_required_context_is_the_same_node(shared: Installation, node: str) -> None:
     shared.apply(claim(f"ctx-{node}"))
     team = {"key": "team", "value": node, "required": True}

@@ -93,6 +93,8 @@ def test_a_run_that_goes_on_is_waited_for(shared: Installation) -> None:
     with watching(shared.cluster, OPERATIONS, shared.namespace) as watch:
         # The tasks of the next run are no concern of the one that goes on.
         status = again(shared, "patient", "next", tasks=[bash("true", "quick")])
+        last = shared.get(FULL_KIND, "patient")["metadata"]["resourceVersion"]
+        eventually(lambda: watch.has_seen("patient", last))
         states = [one for one in watch.states("patient") if one]
     assert (status["phase"], status["run"], status["runId"]) == ("Succeeded", 2, "next")
     assert [(one["run"], one["phase"]) for one in status["history"]] == [(1, "Succeeded")]

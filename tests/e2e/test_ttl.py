@@ -119,6 +119,7 @@ def test_what_is_kept_for_ever_is_kept_until_somebody_says_otherwise(shared: Ins
     assert deletions(shared, PLURAL)["kept"] - last_change(shared, "kept") < LATE
 
 
+@pytest.mark.long
 def test_a_restart_and_an_outage_of_the_operator_change_no_time(own: Installation) -> None:
     finished(own, "meanwhile", ttlStrategy={})
     finished(own, "during", ttlStrategy={"secondsAfterSuccess": 30})
