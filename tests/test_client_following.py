@@ -281,7 +281,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_in_a_terminal_it_is_drawn_anew_in_its_place() -> None:
+def test_in_a_terminal_it_is_drawn_anew_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     out = Terminal()
     display = Display.chosen(None, out)
     assert display is not None
@@ -291,6 +292,16 @@ def test_in_a_terminal_it_is_drawn_anew_in_its_place() -> None:
     first, second = out.getvalue().split("\x1b[3A")
     assert "Pending" in first
     assert second.startswith(f"\r\x1b[2K{NAME} Running")
+
+
+def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    out = Terminal()
+    display = Display(out)
+    display.show(Operation.parse(state(message="x" * 100)))
+    display.show(Operation.parse(state(message="y" * 100)))
+    shown = out.getvalue().replace("\x1b[2K", "").replace("\x1b[3A", "")
+    assert {len(line.strip("\r")) for line in shown.splitlines()} <= set(range(12))
 
 
 def test_where_nobody_looks_nothing_is_shown_but_if_it_is_asked_for() -> None:

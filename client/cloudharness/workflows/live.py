@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
@@ -70,6 +71,9 @@ class Display:
     def show(self, state: Operation) -> None:
         """Show a state."""
         lines = rows(state, datetime.now(UTC))  # noqa: TID251 - a clock on a screen.
+        if self._terminal:
+            # A line that is wrapped would be two.
+            lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
         if lines == self._shown:
             return
         if self._notebook is not None:
