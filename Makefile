@@ -12,7 +12,9 @@ BIN := .venv/bin
 EMBEDDED := $(BIN)/python -m tests.cluster
 # End-to-end tests mostly wait for pods, so there are more of them at once than processors.
 E2E_WORKERS ?= 5
-E2E := $(BIN)/pytest -n $(E2E_WORKERS) --dist loadgroup --durations=15
+# Of those that take long, some measure time.
+LONG_WORKERS ?= 4
+E2E := $(BIN)/pytest --dist loadgroup --durations=15
 # Which Argo, and which of its CRDs, are tested besides the default.
 ENGINES ?= v3.7.14/minimal v3.6.5/minimal
 
@@ -37,13 +39,13 @@ test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
 .PHONY: test-e2e
 test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and ended
 	$(EMBEDDED) setup --if-chosen
-	$(E2E) -m "e2e and not long" tests/e2e
+	$(E2E) -n $(E2E_WORKERS) -m "e2e and not long" tests/e2e
 
 .PHONY: test-long
 test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure time, and those with Argo CD
 	$(EMBEDDED) setup --if-chosen
 	$(EMBEDDED) argocd
-	$(E2E) -m "e2e and long" tests/e2e
+	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" tests/e2e
 
 .PHONY: test-engines
 test-engines: $(BIN)/ready ## A few tests on other releases of Argo, each on a cluster of its own
