@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cloudharness_operation.names import API_VERSION, KIND
+from cloudharness_operation.names import API_VERSION, KIND, LABEL_OPERATION
 from tests.installation import Installation
 
 Manifest = dict[str, Any]
@@ -11,6 +11,16 @@ Manifest = dict[str, Any]
 def bash(source: str, name: str = "task", **fields: object) -> Manifest:
     """A task that is a bash script."""
     return {"name": name, "bash": {"source": source}, **fields}
+
+
+DEAF = "trap '' TERM; echo deaf; sleep 600"
+"""A script that does not end when it is asked to."""
+
+
+def is_deaf(one: Installation, name: str) -> bool:
+    """Whether an operation's script has come to that: its container runs before."""
+    label = f"{LABEL_OPERATION}={name}"
+    return "deaf" in one.kubectl("logs", "-l", label, "-c", "main", check=False)
 
 
 def operation(name: str, *tasks: Manifest, topic: str = "", **spec: object) -> Manifest:

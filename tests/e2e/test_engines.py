@@ -13,7 +13,7 @@ import pytest
 from tests import kafka
 from tests.cluster import Cluster
 from tests.cluster.choice import from_environment
-from tests.e2e.operations import Manifest, bash, operation
+from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
 from tests.installation import CHART, RELEASE, Installation, condition, eventually
 
 # One process: the operations run at the same time, on one operator.
@@ -222,8 +222,8 @@ def test_nothing_hangs_while_argo_is_away(own: Installation) -> None:
     """What Argo does not begin or end, the operator does."""
     if "PYTEST_XDIST_WORKER" in os.environ or own.cluster.backend == "existing":
         pytest.skip("others need its Argo: make test-engines runs this on clusters of their own")
-    own.apply(operation("argo-left", bash("trap '' TERM; sleep 600"), topic=topic(own, "left")))
-    eventually(lambda: [p for p in own.pods("argo-left") if p["status"]["phase"] == "Running"])
+    own.apply(operation("argo-left", bash(DEAF), topic=topic(own, "left")))
+    eventually(lambda: is_deaf(own, "argo-left"))
     argo = ("--namespace=argo", "scale", "deployment/workflow-controller")
     own.cluster.kubectl(*argo, "--replicas=0")
     try:

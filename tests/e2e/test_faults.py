@@ -12,7 +12,7 @@ import pytest
 from cloudharness_operation.names import child_name
 from tests import kafka
 from tests.audit import audit, writes
-from tests.e2e.operations import bash, operation
+from tests.e2e.operations import DEAF, bash, is_deaf, operation
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
@@ -149,7 +149,7 @@ def test_a_name_that_is_taken_is_refused_and_left_alone(own: Installation) -> No
 def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Installation) -> None:
     share = {"claim": "not-there-yet", "mountPath": "/mnt/shared"}
     own.apply(
-        operation("stubborn", bash("trap '' TERM; sleep 300")),
+        operation("stubborn", bash(DEAF)),
         operation("lost", bash("sleep 300")),
         operation("normal", bash("true"), topic=own.namespace),
         operation("sharing", bash("true"), sharedVolumes=[share]),
@@ -159,7 +159,7 @@ def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Install
     )
     eventually(lambda: own.status("lost").get("workflowRef"))
     own.kubectl("delete", "workflow", "-l", "cloudharness.io/operation=lost")
-    eventually(lambda: [p for p in own.pods("stubborn") if p["status"]["phase"] == "Running"])
+    eventually(lambda: is_deaf(own, "stubborn"))
     own.kubectl("patch", "cho", "stubborn", "--type=merge", "-p", '{"spec":{"cancel":"Stop"}}')
     for name in ("lost", "normal", "sharing", "fails", "brief", "again"):
         own.wait_for(name)

@@ -8,7 +8,7 @@ import pytest
 
 from tests import kafka
 from tests.cluster import ClusterError
-from tests.e2e.operations import Manifest, bash, operation
+from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
 from tests.kstatus import kstatus
 
@@ -110,8 +110,8 @@ def test_what_runs_is_cancelled(shared: Installation, how: str) -> None:
 
 @pytest.mark.long
 def test_what_does_not_stop_is_made_to(shared: Installation) -> None:
-    shared.apply(operation("stubborn", bash("trap '' TERM; echo begun; sleep 300")))
-    runs(shared, "stubborn")
+    shared.apply(operation("stubborn", bash(DEAF)))
+    eventually(lambda: is_deaf(shared, "stubborn"))
     change(shared, "stubborn", cancel="Terminate")
     assert shared.wait_for("stubborn")["phase"] == "Cancelled"
     (pod,) = shared.pods("stubborn")

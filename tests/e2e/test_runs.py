@@ -8,7 +8,7 @@ import pytest
 from cloudharness_operator.cluster import POD_LABEL
 from tests import kafka
 from tests.audit import writes
-from tests.e2e.operations import Manifest, bash, operation
+from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
 from tests.e2e.test_lifecycle import change, runs
 from tests.installation import FULL_KIND, Installation, condition, eventually
 from tests.kstatus import kstatus
@@ -108,9 +108,9 @@ def test_a_run_that_goes_on_is_waited_for(shared: Installation) -> None:
 @pytest.mark.long
 def test_a_run_that_goes_on_is_replaced_where_that_is_the_policy(shared: Installation) -> None:
     topic = f"{shared.namespace}-impatient"
-    long = bash("trap '' TERM; sleep 300")
+    long = bash(DEAF)
     shared.apply(operation("impatient", long, topic=topic, concurrencyPolicy="Replace"))
-    runs(shared, "impatient")
+    eventually(lambda: is_deaf(shared, "impatient"))
     change(shared, "impatient", runId="next", tasks=[bash("true")])
     # The old pod does not want to stop; the next run waits until it has.
     eventually(lambda: _alone(shared, "impatient") and _ran(shared, "impatient", 2), timeout=120)
