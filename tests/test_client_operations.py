@@ -18,6 +18,7 @@ from cloudharness.workflows.defaults import DEFAULT_TTL_STRATEGY
 from cloudharness.workflows.errors import BadOperationConfiguration
 from cloudharness.workflows.operations import PodExecutionContext
 from cloudharness_operation.model import OperationSpec
+from cloudharness_operation.render.containers import SHARED_DIRECTORY, WORKFLOW_NAME
 from cloudharness_operation.render.engine import misfits
 from cloudharness_operation.render.engine_types import ENGINES
 from tests.examples import defaults
@@ -561,6 +562,12 @@ def test_exceptions_are_one_tree_which_is_told() -> None:
     assert all(f" {one.__name__} " in (errors.__doc__ or "") for one in own)
     for one, kind in KINDS.items():
         assert issubclass(one, kind)
+
+
+def test_what_a_task_is_told_has_one_name() -> None:
+    """Code in a task is to import no more than it needs, so the client has the names too."""
+    assert utils.WORKFLOW_NAME_VARIABLE_NAME == WORKFLOW_NAME
+    assert utils.SHARED_DIRECTORY_VARIABLE_NAME == SHARED_DIRECTORY
 
 
 def test_what_a_task_knows_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:

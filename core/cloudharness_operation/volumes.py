@@ -30,7 +30,11 @@ RESERVED_PATHS: Final = (
     *("/argo", "/var/run/argo", "/var/run/secrets", "/proc", "/sys", "/dev", "/etc"),
     "/cloudharness",
 )
-_RESERVED: Final = f"^({'|'.join(RESERVED_PATHS)})(/|$)"
+RESERVED_PATTERN: Final = f"^({'|'.join(RESERVED_PATHS)})(/|$)"
+TAKEN_KEYS_PATTERN: Final = (
+    "^usesvolume$|(^|[.])(cloudharness[.]io|argoproj[.]io|kubernetes[.]io|k8s[.]io)/"
+)
+"""Keys of labels that have a meaning of their own."""
 
 MountPath = Annotated[
     str,
@@ -44,7 +48,7 @@ MountPath = Annotated[
             "mountPath must not have a part that is '.' or '..': write the path without",
         ),
         (
-            f"!self.matches({cel(_RESERVED)})",
+            f"!self.matches({cel(RESERVED_PATTERN)})",
             f"mountPath is taken: choose one outside of {', '.join(RESERVED_PATHS)}",
         ),
     ),
@@ -113,8 +117,7 @@ class PodContext(Resource):
     model_config = ConfigDict(
         json_schema_extra=rules(
             (
-                "!self.key.matches('^usesvolume$|(^|[.])"
-                "(cloudharness[.]io|argoproj[.]io|kubernetes[.]io|k8s[.]io)/')",
+                f"!self.key.matches({cel(TAKEN_KEYS_PATTERN)})",
                 "key is taken: usesvolume and keys of cloudharness.io, argoproj.io, kubernetes.io "
                 "and k8s.io have a meaning of their own, so choose another",
                 "key",

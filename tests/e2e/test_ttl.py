@@ -265,5 +265,5 @@ def test_many_at_once_keep_to_the_rate(own: Installation) -> None:
     for first in times:
         assert sum(first <= at < first + 1 for at in times) <= RATE * 1.5
     assert times[-1] - times[0] > (MANY - 1) / RATE * 0.9
-    # Nor does it stop; how fast it is beside nothing else, `make benchmark-crowd` tells.
-    assert times[-1] - times[0] < MANY / RATE * 10
+    # Nor is it slow: half of the rate at least.
+    assert times[-1] - times[0] < MANY / RATE * 2

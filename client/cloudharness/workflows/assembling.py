@@ -27,7 +27,7 @@ from cloudharness_operation.render import Defaults, workflow
 from cloudharness_operation.render.facts import Facts
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.tasks import Task
-from cloudharness_operation.volumes import PodContext
+from cloudharness_operation.volumes import TAKEN_KEYS_PATTERN, PodContext
 
 Manifest = dict[str, Any]
 
@@ -162,9 +162,7 @@ def pod_contexts(given: Sequence[PodExecutionContext]) -> tuple[PodContext, ...]
             context = PodContext(key=one.key, value=one.value, required=one.required)
         except ValidationError as error:
             raise bad("pod_context", problems(error)) from error
-        if one.key == "usesvolume" or re.search(
-            r"(^|[.])(cloudharness[.]io|argoproj[.]io|kubernetes[.]io|k8s[.]io)/", one.key
-        ):
+        if re.search(TAKEN_KEYS_PATTERN, one.key):
             raise bad("pod_context", f"key {one.key!r} has a meaning of its own: choose another")
         if one.key in made:
             raise bad("pod_context", f"key {one.key!r} is there twice: a pod has one value for it")

@@ -13,12 +13,12 @@ from cloudharness.workflows.errors import bad
 from cloudharness_operation.environment import variables
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.pods import TAKEN_ENV, EnvVar
+from cloudharness_operation.render.containers import SHARED_DIRECTORY
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.tasks import Task
-from cloudharness_operation.volumes import RESERVED_PATHS, SharedVolume
+from cloudharness_operation.volumes import RESERVED_PATHS, RESERVED_PATTERN, SharedVolume
 
 MAX_TASK_NAME: Final = 63
-SHARED_DIRECTORY: Final = "shared_directory"
 
 _ARGUMENTS: Final = {
     "retry": "retry_limit",
@@ -69,7 +69,7 @@ def volumes(given: Iterable[str], size: str | None, what: str) -> tuple[SharedVo
         except InvalidOperation as error:
             raise bad(what, str(error)) from error
         path = volume.mount_path
-        if any(f"{path}/".startswith(f"{taken}/") for taken in RESERVED_PATHS):
+        if re.match(RESERVED_PATTERN, path):
             raise bad(what, f"{path} is taken: choose one outside of {', '.join(RESERVED_PATHS)}")
         if {".", ".."} & set(path.split("/")):
             raise bad(what, f"{path} has a part that is '.' or '..': write it without")

@@ -69,9 +69,7 @@ class SingleTaskOperation(AsyncOperation):
     """
 
     def __init__(self, name: str, task: Task, *args: Any, **settings: Any) -> None:
-        if not isinstance(task, Task):
-            raise bad("task", f"give a task, not {task!r}")
-        self.task = task
+        self.task = _one(task)
         super().__init__(name, *args, **settings)
 
     @override
@@ -211,10 +209,8 @@ class DistributedSyncOperationWithResults(PipelineOperation, ExecuteAndWaitOpera
     """
 
     def __init__(self, name: str, task: Task, **settings: Any) -> None:
-        if not isinstance(task, Task):
-            raise bad("task", f"give a task, not {task!r}")
         more = () if isinstance(task, PythonTask) else (SendResultTask(),)
-        super().__init__(name, (task, *more), **{"shared_directory": True, **settings})
+        super().__init__(name, (_one(task), *more), **{"shared_directory": True, **settings})
 
     @override
     def _result(self, values: Mapping[str, Any]) -> Any:
@@ -235,6 +231,12 @@ class DistributedSyncOperationWithResults(PipelineOperation, ExecuteAndWaitOpera
         """
         self.submit()
         return self.result(timeout)
+
+
+def _one(task: Any) -> Task:
+    if not isinstance(task, Task):
+        raise bad("task", f"give a task, not {task!r}")
+    return task
 
 
 def _listed(tasks: Any) -> tuple[Task, ...]:
