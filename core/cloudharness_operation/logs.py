@@ -12,6 +12,8 @@ _EXECUTOR: Final = re.compile(
 """What Argo's executor writes into a task's own log, even behind a line that has not ended."""
 _LAST: Final = re.compile(r"Error: (exit status \d+|signal: .+)")
 """What it writes at the very end (cobra's word for the error of `argoexec emissary`)."""
+_BEHIND: Final = re.compile(rf"(?<=\S){_LAST.pattern}$")
+"""The same behind a line that the task has not ended. Behind a space it may be the task's own."""
 _LAST_LINES: Final = 2
 """So many lines there are from that on: it, and what the task printed without ending the line."""
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -27,14 +29,25 @@ def own(lines: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
     for line in lines:
         held.append(line)
-        while held and (len(held) > _LAST_LINES or not _LAST.fullmatch(held[0])):
+        while held and (len(held) > _LAST_LINES or not _may_be_last(held[0])):
             yield from _cut(held.pop(0))
-    for place in range(len(held) - 1, -1, -1):
-        if _LAST.fullmatch(held[place]):
-            del held[place]
-            break
-    for line in held:
+    for line in _without_last(held):
         yield from _cut(line)
+
+
+def _may_be_last(line: str) -> bool:
+    return bool(_LAST.fullmatch(line) or _BEHIND.search(line))
+
+
+def _without_last(lines: list[str]) -> list[str]:
+    """Return the last lines without the executor's last words, which are there once."""
+    for place in range(len(lines) - 1, -1, -1):
+        if _LAST.fullmatch(lines[place]):
+            return lines[:place] + lines[place + 1 :]
+    for place in range(len(lines) - 1, -1, -1):
+        if cut := _BEHIND.search(lines[place]):
+            return [*lines[:place], lines[place][: cut.start()], *lines[place + 1 :]]
+    return lines
 
 
 def _cut(line: str) -> Iterator[str]:
