@@ -15,6 +15,8 @@ E2E_WORKERS ?= 5
 # Of those that take long, some measure time.
 LONG_WORKERS ?= 4
 E2E := $(BIN)/pytest --dist loadgroup --durations=15
+# Of faults; their operators mostly wait.
+FAULT_WORKERS ?= 8
 # Which Argo, and which of its CRDs, are tested besides the default.
 ENGINES ?= v3.7.14/minimal v3.6.5/minimal
 
@@ -30,7 +32,7 @@ demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to th
 test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
 
 .PHONY: test-all
-test-all: test test-long test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
+test-all: test test-long faults test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
 
 .PHONY: test-unit
 test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
@@ -45,7 +47,12 @@ test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and 
 test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure time, and those with Argo CD
 	$(EMBEDDED) setup --if-chosen
 	$(EMBEDDED) argocd
-	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" tests/e2e
+	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" --ignore=tests/e2e/test_fault_plans.py tests/e2e
+
+.PHONY: faults
+faults: $(BIN)/ready ## Try the whole table of faults (docs/faults.md) on a real cluster
+	$(EMBEDDED) setup --if-chosen
+	$(E2E) -n $(FAULT_WORKERS) -m e2e tests/e2e/test_fault_plans.py
 
 .PHONY: test-engines
 test-engines: $(BIN)/ready ## A few tests on other releases of Argo, each on a cluster of its own

@@ -98,6 +98,15 @@ class ApiServer:
         )
         _good(answer.status_code, answer.json())
 
+    def patch(self, kind: str, name: str, changes: Manifest) -> None:
+        """Change an object, as `kubectl patch --type=merge` does."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        _good(*self.ask("PATCH", kind, name, data=json.dumps(changes), headers=headers))
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete an object, and do not wait until it is gone."""
+        _good(*self.ask("DELETE", kind, name))
+
     def clear(self, kind: str) -> None:
         """Delete all objects of a kind, and wait for none."""
         _good(*self.ask("DELETE", kind))

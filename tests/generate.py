@@ -9,6 +9,7 @@ from cloudharness_operation import crd, event_schema
 from cloudharness_operation.names import PLURAL
 from tests import health
 from tests.examples import Example, names
+from tests.faults import table
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +21,7 @@ def generated() -> dict[str, str]:
         f"crds/{PLURAL}.yaml": text,
         f"charts/cloudharness-operator/crds/{PLURAL}.yaml": text,
         "docs/event.schema.json": event_schema.text(),
+        "docs/faults.md": table.text(),
         "gitops/argocd/argocd-cm.yaml": health.setting(),
         **{f"examples/workflows/{name}.yaml": Example(name).text() for name in names()},
     }

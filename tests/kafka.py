@@ -24,6 +24,33 @@ class Event:
         return self.attributes["ce_id"]
 
 
+class Topic:
+    """A topic that is read on and on, each time up to its end."""
+
+    def __init__(self, servers: str, name: str) -> None:
+        self._servers = servers
+        self._name = name
+        self._found: list[Event] = []
+
+    def read(self) -> list[Event]:
+        """Return all events that are there by now."""
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self._servers, "group.id": "tests", "enable.auto.commit": False}
+        )
+        try:
+            place = confluent_kafka.TopicPartition(self._name, 0, len(self._found))
+            _, end = consumer.get_watermark_offsets(place, timeout=30)
+            consumer.assign([place])
+            deadline = time.monotonic() + 30
+            while len(self._found) < end and time.monotonic() < deadline:
+                message = consumer.poll(0.2)
+                if message is not None and message.error() is None:
+                    self._found.append(_event(message))
+        finally:
+            consumer.close()
+        return list(self._found)
+
+
 def events(
     servers: str, topic: str, enough: Callable[[list[Event]], bool], timeout: float = 60
 ) -> list[Event]:

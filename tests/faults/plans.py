@@ -1,0 +1,139 @@
+"""The table of faults: each scenario, each of its steps, and each thing that can happen there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from tests.e2e.operations import Manifest, bash, operation
+from tests.faults.calls import (
+    CREATE,
+    DELETE,
+    ENDED,
+    POST,
+    RELEASE,
+    SEND,
+    STARTED,
+    STEER,
+    Fault,
+    Kind,
+)
+
+GATED: Final = "until [ -e /tmp/go ]; do sleep 0.1; done; "
+"""What a script waits for until it is let on."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A life of an operation, and what it is to come to whatever happens on its way."""
+
+    name: str
+    says: str
+    script: str
+    steps: tuple[str, ...]
+    """What the operator does if nothing happens, in its order."""
+    status: str
+    """What the event says of the end."""
+    reason: str
+    act: Literal["let on", "cancel", "delete"] = "let on"
+    """What a person does when the task runs."""
+    spec: dict[str, Any] = field(default_factory=dict)
+
+    def manifest(self, name: str, topic: str) -> Manifest:
+        """The operation."""
+        return operation(name, bash(self.script), topic=topic, **self.spec)
+
+    def turn(self, place: int) -> int:
+        """Of the steps that are called as the one at a place, which it is."""
+        return self.steps[: place + 1].count(self.steps[place])
+
+
+_AT_ONCE: Final = {"ttlStrategy": {"secondsAfterCompletion": 0}}
+
+SCENARIOS: Final = (
+    Scenario(
+        name="success",
+        says="the task succeeds, and the Workflow has its time",
+        script=GATED,
+        steps=(CREATE, STARTED, POST, SEND, ENDED, POST, RELEASE, DELETE, POST),
+        status="Succeeded",
+        reason="AllTasksSucceeded",
+        spec=_AT_ONCE,
+    ),
+    Scenario(
+        name="failure",
+        says="the task fails, and its log is read",
+        script=f"{GATED} echo no; exit 3",
+        steps=(CREATE, STARTED, POST, SEND, ENDED, POST, POST, RELEASE, DELETE, POST),
+        status="Failed",
+        reason="TaskFailed",
+        spec=_AT_ONCE,
+    ),
+    Scenario(
+        name="cancel",
+        says="it is cancelled while its task runs",
+        script="exec sleep 600",
+        steps=(CREATE, STARTED, POST, STEER, SEND, ENDED, POST, POST, RELEASE, DELETE, POST),
+        status="Failed",
+        reason="Cancelled",
+        act="cancel",
+        spec=_AT_ONCE,
+    ),
+    Scenario(
+        name="deletion",
+        says="it is deleted while its task runs",
+        script="exec sleep 600",
+        steps=(CREATE, STARTED, POST, SEND, RELEASE),
+        status="Error",
+        reason="Deleted",
+        act="delete",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One row: a scenario, and what happens at which of its steps."""
+
+    scenario: Scenario
+    place: int
+    kind: Kind
+
+    @property
+    def fault(self) -> Fault:
+        """What the proxy, or the producer, is to do."""
+        return Fault(self.scenario.steps[self.place], self.scenario.turn(self.place), self.kind)
+
+    @property
+    def id(self) -> str:
+        """How a test calls it."""
+        step = self.scenario.steps[self.place].replace(" ", "-")
+        return f"{self.scenario.name}-{self.place + 1}-{step}-{self.kind.name.lower()}"
+
+
+_FEW: Final = (Kind.KILL_BEFORE, Kind.KILL_UNANSWERED, Kind.KILL_ANSWERED)
+KINDS: Final = {
+    # What Kafka itself can do is tried with Kafka.
+    SEND: _FEW,
+    # Of an Event that is refused, only the log hears.
+    POST: _FEW,
+}
+"""What can happen to a step, where that is not all."""
+
+
+def plans() -> Iterator[Plan]:
+    """Yield all rows."""
+    for scenario in SCENARIOS:
+        for place, step in enumerate(scenario.steps):
+            for kind in KINDS.get(step, Kind):
+                yield Plan(scenario, place, kind)
+
+
+def is_always_tried(plan: Plan) -> bool:
+    """Whether a row is one of the few that are tried with every change.
+
+    Those are where most is at stake: what was done is known to nobody.
+    """
+    step = plan.scenario.steps[plan.place]
+    return plan.kind is (Kind.KILL_ANSWERED if step == SEND else Kind.KILL_UNANSWERED) and (
+        step != POST
+    )

@@ -1,0 +1,252 @@
+"""A proxy before the API server that can fail at any request, in any way."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import yarl
+from aiohttp import web
+from pykube import KubeConfig
+
+from tests.faults.calls import Answer, Call, Fault, Kind
+
+LATE_SECONDS: Final = 3.0
+_STATUS: Final = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "status": "Failure",
+    "message": "a fault that a test has put here",
+}
+_EXPIRED: Final = {**_STATUS, "reason": "Expired", "code": HTTPStatus.GONE}
+_TOO_OLD: Final = json.dumps({"type": "ERROR", "object": _EXPIRED}).encode() + b"\n"
+"""How the API server says that a watch cannot go on: in the stream (apiserver, cacher.go)."""
+_HOP: Final = frozenset({"connection", "host", "keep-alive", "transfer-encoding"})
+"""Headers that are about one connection (RFC 9110, 7.6.1), and the one that names the server."""
+
+
+@dataclass
+class _Plan:
+    """What is to happen to the requests about an operation, and what has."""
+
+    name: str
+    fault: Fault | None
+    answers: list[Answer]
+    seen: Counter[str]
+    over: threading.Event
+
+    def due(self, call: Call) -> Kind | None:
+        """Count a request; return what is to happen to it."""
+        if not call.is_about(self.name):
+            return None
+        self.seen[call.step] += 1
+        fault = self.fault
+        if fault is None or (fault.step, fault.turn) != (call.step, self.seen[call.step]):
+            return None
+        self.over.set()
+        return fault.kind
+
+
+@dataclass
+class _List:
+    """A list that the operator asks for, and what it was when that was to be kept."""
+
+    path: str
+    headers: dict[str, str]
+    answer: web.Response | None = None
+
+
+class FaultProxy:
+    """Listens on loopback and carries each request on, but for the one that is to fail."""
+
+    def __init__(self, kubeconfig: Path, place: Path, kill: Callable[[], None]) -> None:
+        """Serve with `tls.crt` and `tls.key` of a place; end the operator by `kill`."""
+        self._upstream = KubeConfig.from_file(kubeconfig).cluster
+        self._place = place
+        self._kill = kill
+        self._plan = _Plan("", None, [], Counter(), threading.Event())
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._compacted: set[str] = set()
+        self._lists: dict[str, _List] = {}
+        self._stale: dict[str, web.Response] = {}
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
+        self._stop = asyncio.Event()
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._thread.start()
+        if not self._ready.wait(30):
+            raise TimeoutError("the proxy has not begun to listen")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all connections."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+
+    def arm(self, name: str, fault: Fault | None) -> None:
+        """Let a fault happen to the requests about the operation of a name, once."""
+        self._plan = _Plan(name, fault, [], Counter(), threading.Event())
+        if fault and fault.kind is Kind.KILL_STALE:
+            asyncio.run_coroutine_threadsafe(self._remember(), self._loop).result(30)
+
+    @property
+    def fired(self) -> bool:
+        """Whether the fault has happened."""
+        return self._plan.over.is_set()
+
+    @property
+    def answers(self) -> list[Answer]:
+        """All writes about the operation so far, with the API server's own answers."""
+        return list(self._plan.answers)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        own.load_cert_chain(self._place / "tls.crt", self._place / "tls.key")
+        authority = self._upstream["certificate-authority"].filename()
+        theirs = ssl.create_default_context(cafile=authority)
+        connector = aiohttp.TCPConnector(ssl=theirs, limit=0)
+        nothing = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=nothing, auto_decompress=False
+        ) as self._http:
+            app = web.Application(client_max_size=1 << 24)
+            app.router.add_route("*", "/{path:.*}", self._handle)
+            runner = web.AppRunner(
+                app, access_log=None, shutdown_timeout=1, handler_cancellation=True
+            )
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=own)
+            await site.start()
+            self.port = runner.addresses[0][1]
+            self._ready.set()
+            await self._stop.wait()
+            await runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        call = Call(request.method, request.path, request.query_string, body)
+        kind = None if call.is_read else self._plan.due(call)
+        if kind is Kind.KILL_BEFORE:
+            self._kill()
+        if kind in (Kind.KILL_BEFORE, Kind.RESET):
+            return _gone(request)
+        if kind and kind.code:
+            return _refusal(kind.code)
+        if call.is_watch and call.path in self._compacted:
+            self._compacted.discard(call.path)
+            return web.Response(body=_TOO_OLD)
+        if call.is_list and (stale := self._stale.pop(str(request.rel_url), None)):
+            return stale
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
+        if call.is_list:
+            self._lists[str(request.rel_url)] = _List(request.raw_path, headers)
+        url = self._url(request.raw_path)
+        async with self._http.request(
+            request.method, url, data=body or None, headers=headers
+        ) as reply:
+            if call.is_watch:
+                return await self._stream(request, reply)
+            return await self._answer(request, call, kind, reply)
+
+    def _url(self, path: str) -> yarl.URL:
+        return yarl.URL(str(self._upstream["server"]).rstrip("/") + path, encoded=True)
+
+    async def _answer(
+        self, request: web.Request, call: Call, kind: Kind | None, reply: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        text = await reply.read()
+        if call.is_about(self._plan.name) and not call.is_read:
+            self._plan.answers.append(Answer(call, reply.status))
+        if kind is Kind.KILL_UNANSWERED:
+            self._kill()
+        if kind in (Kind.KILL_UNANSWERED, Kind.UNANSWERED):
+            return _gone(request)
+        if kind in (Kind.CUT, Kind.COMPACTED, Kind.HELD):
+            self._disturb(kind)
+        answer = web.Response(status=reply.status, body=text, headers=_own_headers(reply))
+        if kind in (Kind.KILL_ANSWERED, Kind.KILL_STALE):
+            await answer.prepare(request)
+            await answer.write_eof()
+            self._kill()
+            if kind is Kind.KILL_STALE:
+                self._stale = {at: one.answer for at, one in self._lists.items() if one.answer}
+        return answer
+
+    def _disturb(self, kind: Kind) -> None:
+        if kind is Kind.HELD:
+            self._flowing.clear()
+            self._loop.call_later(LATE_SECONDS, self._flowing.set)
+            return
+        if kind is Kind.COMPACTED:
+            self._compacted = {urlsplit(path).path for path in self._lists}
+        for stream in self._streams:
+            stream.cancel()
+
+    async def _remember(self) -> None:
+        """Keep what each list says now, for one that is to see the cluster as it was."""
+        for one in self._lists.values():
+            async with self._http.get(self._url(one.path), headers=one.headers) as reply:
+                text = await reply.read()
+                one.answer = web.Response(body=text, headers=_own_headers(reply))
+
+    async def _stream(
+        self, request: web.Request, reply: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        answer = web.StreamResponse(status=reply.status, headers=_own_headers(reply))
+        await answer.prepare(request)
+        task = asyncio.create_task(self._carry(reply, answer))
+        self._streams.add(task)
+        try:
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError, aiohttp.ClientError):
+                await task
+        finally:
+            self._streams.discard(task)
+        return answer
+
+    async def _carry(self, reply: aiohttp.ClientResponse, answer: web.StreamResponse) -> None:
+        async for chunk in reply.content.iter_any():
+            await self._flowing.wait()
+            await answer.write(chunk)
+        await answer.write_eof()
+
+
+def _own_headers(reply: aiohttp.ClientResponse) -> dict[str, str]:
+    return dict(_kept(reply))
+
+
+def _kept(reply: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
+    for key, value in reply.headers.items():
+        if key.lower() not in _HOP | {"content-length", "date"}:
+            yield key, value
+
+
+def _gone(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _refusal(code: int) -> web.Response:
+    headers = {"Retry-After": "1"} if code == 429 else {}
+    status = {**_STATUS, "reason": "Injected", "code": code}
+    return web.json_response(status, status=code, headers=headers)

@@ -1,0 +1,71 @@
+"""docs/faults.md, made from the table that is run."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from tests.faults.calls import Kind
+from tests.faults.plans import KINDS, SCENARIOS, Scenario, is_always_tried, plans
+
+_INTRO: Final = """\
+# Faults
+
+The operator is put through every row of this table: {all} faults, each at one step of one life
+of an operation, none of them at random. `make faults` runs them all, in about ten minutes; {few}
+of them, where what was done is known to nobody, belong to `make test`. This page is made from the
+table that is run.
+
+Cluster, Argo and Kafka are real. The operator is a process with the chart's own rights. What it
+asks of the API server goes through a proxy that counts its writes and fails at the one that the
+row names; what it sends to Kafka it sends itself, and its own producer kills it. Who is killed is
+started again.
+
+After each fault all of this is true:
+
+- **One child.** The API server has created one Workflow, by all requests of all lives of the
+  operator.
+- **One event.** Kafka has the operation's exit event at least once, always with the same `source`
+  and `id`, status and reason: those of the end that has been.
+- **The status is right**: the reason of that end, and `Notified`.
+- **Nothing is left over**: no Workflow, no finalizer, no pod; and nothing was done to the cluster
+  that is no step of that life.
+"""
+
+_KINDS: Final = """\
+## What happens to a step
+
+| | Rows |
+| --- | --- |
+"""
+
+_COLUMNS: Final[dict[str, Callable[[Kind], bool]]] = {
+    "killed": lambda kind: kind.kills,
+    "cut off": lambda kind: kind in (Kind.RESET, Kind.UNANSWERED),
+    "refused": lambda kind: bool(kind.code),
+    "watches": lambda kind: kind in (Kind.CUT, Kind.COMPACTED, Kind.HELD),
+}
+
+
+def text() -> str:
+    """Return the page."""
+    rows = list(plans())
+    counted = Counter(plan.kind for plan in rows)
+    intro = _INTRO.format(all=len(rows), few=sum(map(is_always_tried, rows)))
+    kinds = "".join(f"| {kind.value} | {counted[kind]} |\n" for kind in Kind)
+    return "\n".join((intro, _KINDS + kinds, *map(_section, SCENARIOS)))
+
+
+def _section(scenario: Scenario) -> str:
+    return "".join(_lines(scenario))
+
+
+def _lines(scenario: Scenario) -> Iterator[str]:
+    ends = f"Ends as `{scenario.status}`, `{scenario.reason}`."
+    yield f"## {scenario.name.capitalize()}\n\n{scenario.says.capitalize()}. {ends}\n\n"
+    columns = " | ".join(_COLUMNS)
+    yield f"| Step | {columns} |\n| --- |{' --- |' * len(_COLUMNS)}\n"
+    for place, step in enumerate(scenario.steps):
+        kinds = KINDS.get(step, tuple(Kind))
+        counts = (sum(map(belongs, kinds)) for belongs in _COLUMNS.values())
+        cells = " | ".join(str(count or "") for count in counts)
+        yield f"| {place + 1}. {step} | {cells} |\n"
