@@ -69,7 +69,9 @@ class Installation:
     def remove(self) -> None:
         """Delete the namespace and all in it, without the operator's help if need be."""
         self.kubectl("delete", FULL_KIND, "--all", "--timeout=60s", timeout=70, check=False)
-        self.cluster.helm("uninstall", RELEASE, "--namespace", self.namespace, check=False)
+        # What its hook does is done here, for all at once and without a pod.
+        uninstall = ("uninstall", RELEASE, "--namespace", self.namespace, "--no-hooks")
+        self.cluster.helm(*uninstall, check=False)
         for name in self.kubectl("get", "workflows", "-o", "name", check=False).split():
             patch = '{"metadata":{"finalizers":null}}'
             self.kubectl("patch", name, "--type=merge", "-p", patch, check=False)

@@ -9,7 +9,8 @@ import pytest
 
 from cloudharness_operation.record import Failure, OperationStatus
 from cloudharness_operator import failure
-from cloudharness_operator.plan import Plan, decide
+from cloudharness_operator.effects import Plan
+from cloudharness_operator.plan import decide
 from tests.builders import DEFAULTS, FINISHED, STARTED, child, on_record, operation, seen, task
 
 BAD = task(

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from cloudharness_operator.api import MERGE_PATCH, Api
 from cloudharness_operator.errors import NotLeading
 from cloudharness_operator.fence import Fence, FencedPublisher, WhileLeading
-from cloudharness_operator.notify import NoPublisher
+from cloudharness_operator.undelivered import NoPublisher
 from tests.builders import EVENT_ID, exit_event
 
 

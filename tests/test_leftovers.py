@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from tests.builders import (
 from tests.test_plan import told
 
 END = FINISHED.timestamp()
+LIMIT = 600
+"""Seconds for which events are tried."""
 SHUTDOWN = {"spec": {"suspend": None, "shutdown": "Terminate"}}
 
 
@@ -85,6 +88,18 @@ ORPHANS = [
             certain=True,
             delivery=delivery(State.ACKED),
         ),
+        release=CHILD,
+        forget=EVENT_ID,
+    ),
+    row(
+        "or when its time is over and it fails once more",
+        gone(
+            child=child("Succeeded", held=True),
+            certain=True,
+            delivery=delivery(State.FAILED, begun=CLOCK - 900, changed=CLOCK, attempts=4),
+            now=FINISHED + timedelta(seconds=LIMIT),
+        ),
+        give_up=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
         release=CHILD,
         forget=EVENT_ID,
     ),
@@ -156,12 +171,12 @@ FORMER = [
 
 @pytest.mark.parametrize(("what", "expected"), [*ORPHANS, *FORMER])
 def test_a_decision(what: Seen, expected: dict[str, Any]) -> None:
-    assert told(leftovers.decide(what)) == expected
+    assert told(leftovers.decide(what, LIMIT)) == expected
 
 
 def test_an_orphan_tells_what_its_annotation_says() -> None:
     noted = destination(topics=("one", "two"), payload="kept")
     orphan = child("Succeeded", held=True, exit_event=noted.to_annotation())
-    plan = leftovers.decide(gone(child=orphan, certain=True))
+    plan = leftovers.decide(gone(child=orphan, certain=True), LIMIT)
     assert plan.publish is not None
     assert plan.publish.destination == noted

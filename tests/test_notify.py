@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -31,8 +32,8 @@ from cloudharness_operator.notify import (
     LOOK_SECONDS,
     Client,
     KafkaPublisher,
-    NoPublisher,
 )
+from cloudharness_operator.undelivered import NoPublisher
 from tests.builders import (
     EVENT_ID,
     OTHER_UID,
@@ -521,3 +522,20 @@ def test_without_a_broker_every_attempt_has_failed() -> None:
     assert "kafka.bootstrapServers" in delivery.message
     publisher.forget(EVENT_ID)
     assert publisher.delivery(EVENT_ID) is None
+
+
+def test_what_is_given_up_is_told_once_with_all_that_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lost: list[str] = []
+    publisher = NoPublisher(lambda: 5.0, lost.append)
+    publisher.give_up(exit_event())
+    assert lost == []
+    publisher.publish(exit_event())
+    publisher.give_up(exit_event())
+    publisher.give_up(exit_event())
+    assert lost == [BROKER_UNAVAILABLE]
+    (record,) = (one for one in caplog.records if one.levelname == "ERROR")
+    said, data = record.getMessage().split(": {", 1)
+    assert EVENT_ID in said
+    assert json.loads("{" + data) == exit_event().data

@@ -18,9 +18,10 @@ from cloudharness_operator import turns
 from cloudharness_operator.child import Note
 from cloudharness_operator.cut import Cut
 from cloudharness_operator.delivery import State
+from cloudharness_operator.effects import Plan
 from cloudharness_operator.expiry import FOR_EVER, Expiry, Keep
 from cloudharness_operator.nodes import Wait
-from cloudharness_operator.plan import Plan, decide
+from cloudharness_operator.plan import decide
 from cloudharness_operator.seen import Refusal, Seen, Unreadable
 from tests.builders import (
     BASH,
@@ -89,15 +90,14 @@ def told(plan: Plan) -> dict[str, Any]:
     short = {field.name: getattr(plan, field.name) for field in fields(plan)}
     if plan.create:
         short["create"] = plan.create["metadata"]["name"]
-    if plan.publish:
-        end = plan.publish.outcome
-        short["publish"] = (plan.publish.id, end.status, end.reason)
+    for name in ("publish", "give_up"):
+        if event := getattr(plan, name):
+            short[name] = (event.id, event.outcome.status, event.outcome.reason)
     if plan.steer:
         short["steer"] = plan.steer[1]
-    if plan.release:
-        short["release"] = plan.release.name
-    if plan.expire:
-        short["expire"] = plan.expire.name
+    short |= {
+        name: one.name for name in ("release", "expire") if (one := getattr(plan, name)) is not None
+    }
     if plan.status:
         short["status"] = _told_status(plan.status)
     if plan.after is not None:
@@ -606,6 +606,63 @@ ENDS_THAT_ARE_TOLD = [
             child=child("Succeeded", held=True),
             delivery=delivery(State.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
         ),
+        after=60.0,
+    ),
+    row(
+        "what fails when its time is over is given up, and the Workflow let go",
+        seen(
+            operation=operation(topic=TOPIC, status=LATE),
+            child=child("Succeeded", held=True),
+            delivery=delivery(State.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
+            now=FINISHED + timedelta(seconds=60),
+        ),
+        replace(DEFAULTS, give_up=60),
+        give_up=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
+        status=(None, None, SUCCEEDED | NOT_TOLD),
+        release=CHILD,
+        forget=EVENT_ID,
+    ),
+    row(
+        "its last attempt is that at which its time is over",
+        seen(
+            operation=operation(topic=TOPIC, status=LATE),
+            child=child("Succeeded", held=True),
+            delivery=delivery(State.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
+            now=FINISHED + timedelta(seconds=58),
+        ),
+        replace(DEFAULTS, give_up=60),
+        after=2.0,
+    ),
+    row(
+        "an attempt that goes on is waited for though its time is over",
+        seen(
+            operation=operation(topic=TOPIC, status=LATE),
+            child=child("Succeeded", held=True),
+            delivery=delivery(State.PENDING, begun=CLOCK - 9.0),
+            now=FINISHED + timedelta(seconds=60),
+        ),
+        replace(DEFAULTS, give_up=60),
+    ),
+    row(
+        "what was not tried by this process is tried once, though its time is over",
+        seen(
+            operation=operation(topic=TOPIC, status=LATE),
+            child=child("Succeeded", held=True),
+            now=FINISHED + timedelta(seconds=60),
+        ),
+        replace(DEFAULTS, give_up=60),
+        publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
+        after=2.0,
+    ),
+    row(
+        "by 0 nothing is given up",
+        seen(
+            operation=operation(topic=TOPIC, status=LATE),
+            child=child("Succeeded", held=True),
+            delivery=delivery(State.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
+            now=FINISHED + timedelta(days=1000),
+        ),
+        replace(DEFAULTS, give_up=0),
         after=60.0,
     ),
     row(

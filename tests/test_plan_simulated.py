@@ -28,8 +28,9 @@ from cloudharness_operator import leftovers
 from cloudharness_operator.child import Child
 from cloudharness_operator.cut import from_annotation
 from cloudharness_operator.delivery import Delivery, State
+from cloudharness_operator.effects import NOTHING, Plan
 from cloudharness_operator.expiry import FOR_EVER, Expiry, Keep
-from cloudharness_operator.plan import NOTHING, Plan, decide
+from cloudharness_operator.plan import decide
 from cloudharness_operator.seen import Seen
 from tests.builders import CHILD_UID, DEFAULTS, NOW, TOPIC, UID, child, operation
 
@@ -120,13 +121,13 @@ class World:
         if run not in self.memory.children:
             return NOTHING
         seen = self._seen_of_former(run)
-        plan = leftovers.decide(seen)
+        plan = leftovers.decide(seen, DEFAULTS.give_up)
         if plan.confirm:
             self.see_operation()
             if run not in self._formers():
                 return Plan(after=0.0)
             seen = replace(self._seen_of_former(run), certain=True)
-            plan = leftovers.decide(seen)
+            plan = leftovers.decide(seen, DEFAULTS.give_up)
         return self._carried_out(plan)
 
     def _carried_out(self, plan: Plan) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -212,6 +213,9 @@ class FakePublisher:
         self.events.append(event)
         self.known[event.id] = delivery(State.PENDING)
 
+    def give_up(self, event: ExitEvent) -> None:
+        self.calls.append(f"give up {event.outcome.reason}")
+
     def delivery(self, event_id: str) -> Delivery | None:
         return self.known.get(event_id)
 
@@ -344,6 +348,31 @@ def test_a_late_status_and_the_retry_go_in_this_order() -> None:
     bench.handle()
     assert bench.calls == ["publish TaskFailed", "status TaskFailed"]
     assert bench.condition("Notified")[:2] == ("False", "BrokerUnavailable")
+
+
+def test_what_is_given_up_is_told_before_its_workflow_goes() -> None:
+    bench = Bench(replace(DEFAULTS, give_up=1)).has(topic=TOPIC).runs("Failed", held=True)
+    bench.tells(State.FAILED, begun=CLOCK - 5.0)
+    bench.handle()
+    assert bench.calls == [
+        "give up TaskFailed",
+        "status TaskFailed",
+        f"release {CHILD}",
+        "forget",
+    ]
+    status, reason, message = bench.condition("Notified")
+    assert (status, reason) == ("False", "GivenUp")
+    assert "1 s after the end" in message
+    assert "BrokerUnavailable: no answer from the broker yet" in message
+    assert {(event["type"], event["reason"]) for event in bench.cluster.events} >= {
+        ("Warning", "NotificationFailed")
+    }
+    # As every end that is on record, it is over.
+    record = bench.store.operation(UID)
+    assert record is not None
+    assert record.settled
+    bench.handle()
+    assert bench.calls == []
 
 
 def test_what_a_write_is_news_of_is_told() -> None:

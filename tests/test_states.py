@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 
 from cloudharness_operation import crd
 from cloudharness_operation.errors import InvalidOperation
-from cloudharness_operation.record import OperationStatus, Phase
+from cloudharness_operation.record import GIVEN_UP, OperationStatus, Phase
 from cloudharness_operation.render.facts import Facts
 from cloudharness_operator.child import Note
 from cloudharness_operator.cut import Cut
@@ -41,7 +41,9 @@ from tests.kstatus import kstatus
 
 TEXT = (ROOT / "docs" / "states.md").read_text()
 ARROW = re.compile(r"^    (\S+) --> ([^\s:]+)", re.MULTILINE)
-NOTIFIED = {"False": "NotTold", "True": "Told"}
+IMPATIENT = replace(DEFAULTS, give_up=1)
+LOOKS = {("False", ""): "NotTold", ("True", ""): "Told", ("False", GIVEN_UP): "GivenUp"}
+"""The states of the event, by the condition's status and by the reasons that make one."""
 
 Pair = tuple[str, str]
 Looks = tuple[str, frozenset[Pair]]
@@ -91,8 +93,10 @@ def looks(status: OperationStatus) -> Looks:
 
 
 def told(status: OperationStatus) -> str:
-    found = (one.status for one in status.conditions if one.type == "Notified")
-    return NOTIFIED.get(next(found, ""), "[*]")
+    for one in status.conditions:
+        if one.type == "Notified":
+            return LOOKS[one.status, one.reason if one.reason == GIVEN_UP else ""]
+    return "[*]"
 
 
 def unseen() -> OperationStatus:
@@ -167,7 +171,7 @@ def steps(topic: str) -> Iterator[tuple[OperationStatus, OperationStatus]]:
 
 def _written(old: OperationStatus, sight: Seen) -> Iterator[OperationStatus]:
     plain = old.model_dump(mode="json", by_alias=True, exclude_none=True)
-    for defaults in (DEFAULTS, NO_BROKER):
+    for defaults in (DEFAULTS, NO_BROKER, IMPATIENT):
         if (patch := decide(sight, defaults).status) is not None:
             merged = {key: one for key, one in (plain | patch).items() if one is not None}
             yield OperationStatus.model_validate(merged)
@@ -204,8 +208,8 @@ def test_every_step_of_the_event_is_drawn(
 ) -> None:
     diagram = drawn("The exit event")
     moves = {(told(old), told(new)) for old, new in written if told(old) != told(new)}
-    assert moves | {("Told", "[*]")} == diagram.arrows
-    assert {status: name for name, status in diagram.tables[0]} == NOTIFIED
+    assert moves | {("Told", "[*]"), ("GivenUp", "[*]")} == diagram.arrows
+    assert {(status, why): name for name, status, why in diagram.tables[0]} == LOOKS
 
 
 def test_an_event_is_told_of_the_end_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -12,6 +13,10 @@ from cloudharness_operation.resource import Resource, keyed_by
 
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When nothing has been observed yet, as Gateway API's default conditions have it."""
+
+
+GIVEN_UP: Final = "GivenUp"
+"""Reason of `Notified` where the exit event is not tried again."""
 
 
 class Phase(StrEnum):
@@ -41,6 +46,13 @@ class Condition(Resource):
     """When `status` last changed."""
     observed_generation: int | None = Field(default=None, ge=0)
     """The `metadata.generation` that this was observed for."""
+
+
+def are_settled(conditions: Mapping[str, tuple[str, str]]) -> bool:
+    """Return whether conditions say that all is over; each has a status and a reason."""
+    finished, _ = conditions.get("Finished", ("False", ""))
+    told, why = conditions.get("Notified", ("True", ""))
+    return finished == "True" and (told == "True" or why == GIVEN_UP)
 
 
 class WorkflowRef(Resource):
@@ -226,8 +238,8 @@ class OperationStatus(Resource):
     @property
     def is_settled(self) -> bool:
         """Whether the operation has ended, and nobody waits to be told."""
-        told = {condition.type: condition.status for condition in self.conditions}
-        return told.get("Finished") == "True" and told.get("Notified", "True") == "True"
+        found = {one.type: (one.status, one.reason) for one in self.conditions}
+        return are_settled(found)
 
     def is_true(self, type_: str) -> bool:
         """Return whether the condition of this type is there and True."""

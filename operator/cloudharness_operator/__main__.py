@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ import kopf
 from cloudharness_operator import handlers
 from cloudharness_operator.api import Api, session
 from cloudharness_operator.cleanup import CleanUp
+from cloudharness_operator.clock import awake, now, precisely
 from cloudharness_operator.cluster import KubernetesCluster
 from cloudharness_operator.connection import configuration
 from cloudharness_operator.elector import Candidacy, ElectorThread
@@ -27,7 +27,7 @@ from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.fence import Fence, FencedPublisher, WhileLeading
 from cloudharness_operator.informer import Children, Operations
 from cloudharness_operator.metrics import Metrics
-from cloudharness_operator.notify import Client, KafkaPublisher, NoPublisher
+from cloudharness_operator.notify import Client, KafkaPublisher
 from cloudharness_operator.observe import Clocks, Observer
 from cloudharness_operator.pace import Pace
 from cloudharness_operator.queue import WorkQueue
@@ -36,6 +36,7 @@ from cloudharness_operator.records import MODES
 from cloudharness_operator.servertime import ServerTime
 from cloudharness_operator.settings import EVERYWHERE, Settings
 from cloudharness_operator.store import Store
+from cloudharness_operator.undelivered import NoPublisher
 from cloudharness_operator.web import serving
 
 DRAIN_SECONDS = 4.0
@@ -69,18 +70,20 @@ async def run(settings: Settings) -> int:
     """Put the parts together and run them; the end of any of them is the end of all."""
     queue, metrics = WorkQueue(), Metrics()
     store = Store(queue.add, time.monotonic)
-    server = ServerTime(time.monotonic, lambda: _now().timestamp())
+    server = ServerTime(time.monotonic, lambda: now().timestamp())
     async with AsyncExitStack() as stack:
-        fence = Fence(_awake, until=0.0 if settings.lease else math.inf)
+        fence = Fence(awake, until=0.0 if settings.lease else math.inf)
         http = await stack.enter_async_context(
             session(settings.account, time.monotonic, server, traces=[fence.trace()])
         )
         api = Api(settings.server, http)
-        publisher: KafkaPublisher | NoPublisher = NoPublisher(time.monotonic)
+        publisher: KafkaPublisher | NoPublisher = NoPublisher(time.monotonic, metrics.lost_event)
         if settings.kafka:
             connect = partial(configuration, settings.kafka, settings.kafka_secret)
             client = Client(connect, MODES[settings.content_mode])
-            publisher = KafkaPublisher(client, queue.add, time.monotonic, metrics.event)
+            publisher = KafkaPublisher(
+                client, queue.add, time.monotonic, metrics.event, metrics.lost_event
+            )
             stack.push_async_callback(publisher.close)
             metrics.follow("events_pending", "Exit events not yet confirmed.", publisher.pending)
             metrics.follow("events_oldest_pending_seconds", "Age of the oldest.", publisher.oldest)
@@ -93,9 +96,9 @@ async def run(settings: Settings) -> int:
             for namespace in settings.namespaces
             for kind in (Children, Operations)
         ]
-        observer = Observer(store, publisher, Clocks(_now, time.monotonic, server.now))
+        observer = Observer(store, publisher, Clocks(now, time.monotonic, server.now))
         cluster = KubernetesCluster(api)
-        clean_up = CleanUp(store, cluster, Pace(settings.deletions, time.monotonic), _now)
+        clean_up = CleanUp(store, cluster, Pace(settings.deletions, time.monotonic), now)
         outlet = FencedPublisher(publisher, fence)
         reconciler = Reconciler(store, cluster, outlet, settings.defaults, observer, clean_up)
         handler = WhileLeading(metrics.timed(reconciler), fence)
@@ -143,22 +146,8 @@ def _elector(settings: Settings) -> ElectorThread:
         async with session(settings.account, time.monotonic) as http:
             yield Api(settings.server, http)
 
-    me = Candidacy(settings.namespace, settings.lease, settings.identity, _awake, _precisely)
+    me = Candidacy(settings.namespace, settings.lease, settings.identity, awake, precisely)
     return ElectorThread(connect, me)
-
-
-def _awake() -> float:
-    """Return the seconds of a clock that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _now() -> datetime:
-    # Whole seconds, as nearly all times of Kubernetes.
-    return _precisely().replace(microsecond=0)
-
-
-def _precisely() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - the one clock.
 
 
 async def _together(

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from cloudharness_operator import news
 from cloudharness_operator.child import Child
+from cloudharness_operator.effects import Plan
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.pace import Pace
-from cloudharness_operator.plan import Plan
 from cloudharness_operator.ports import Cluster
 from cloudharness_operator.post import post
 from cloudharness_operator.store import Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cloudharness_operation.names import (
@@ -48,6 +49,17 @@ LIVING: Final = "status.phase!=Succeeded,status.phase!=Failed"
 LOG: Final = {"container": "main", "tailLines": "60", "limitBytes": str(1024 * 1024)}
 """Some lines more than are kept, for those of Argo's executor. The bytes are counted from their
 beginning, so there are enough for what a container runtime takes for one line: 16 KiB."""
+
+
+def release_patch(uid: str, finalizers: Sequence[str]) -> list[Manifest]:
+    """Return the JSON patch (RFC 6902) that takes our finalizer off a Workflow."""
+    place = f"/metadata/finalizers/{finalizers.index(FINALIZER)}"
+    # Others may add and remove theirs, so the place is checked in the same request.
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": place, "value": FINALIZER},
+        {"op": "remove", "path": place},
+    ]
 
 
 class KubernetesCluster:
@@ -146,13 +158,7 @@ class KubernetesCluster:
 
     async def release(self, child: Child) -> Child | None:
         """Take our finalizer off a child; return the child, or None if it is gone."""
-        place = f"/metadata/finalizers/{child.finalizers.index(FINALIZER)}"
-        # Others may add and remove theirs, so the place is checked in the same request.
-        body = [
-            {"op": "test", "path": "/metadata/uid", "value": child.uid},
-            {"op": "test", "path": place, "value": FINALIZER},
-            {"op": "remove", "path": place},
-        ]
+        body = release_patch(child.uid, child.finalizers)
         path = f"{workflows_path(child.namespace)}/{child.name}"
         try:
             return Child.read(await self._api.patch(path, body, JSON_PATCH))

@@ -41,6 +41,8 @@ class Delivery:
     attempts: int = 1
     reason: str = BROKER_UNAVAILABLE
     message: str = "no answer from the broker yet"
+    given_up: bool = False
+    """People were told that it is not tried again."""
 
     def again(self, now: float) -> Delivery:
         """Return this delivery with one more attempt begun."""
@@ -61,6 +63,10 @@ class Delivery:
     def failed(self, now: float, reason: str, message: str) -> Delivery:
         """Return this delivery as failed in its latest attempt."""
         return replace(self, state=State.FAILED, changed=now, reason=reason, message=message)
+
+    def ended(self) -> Delivery:
+        """Return this delivery as one that is not tried again."""
+        return replace(self, given_up=True)
 
     @property
     def retry_at(self) -> float:

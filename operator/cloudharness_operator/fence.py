@@ -93,6 +93,11 @@ class FencedPublisher:
         self._fence.check()
         self._publisher.publish(event)
 
+    def give_up(self, event: ExitEvent) -> None:
+        """Tell people of an event that is not tried again, once."""
+        self._fence.check()
+        self._publisher.give_up(event)
+
     def delivery(self, event_id: str) -> Delivery | None:
         """Return what became of an event."""
         return self._publisher.delivery(event_id)

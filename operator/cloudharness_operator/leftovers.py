@@ -9,12 +9,13 @@ from __future__ import annotations
 from cloudharness_operation.event import Destination, ExitEvent, event_id
 from cloudharness_operator import control, ends, expiry
 from cloudharness_operator.child import Child
-from cloudharness_operator.plan import NOTHING, Plan, deliver, known
+from cloudharness_operator.effects import NOTHING, Plan
+from cloudharness_operator.plan import deliver, known
 from cloudharness_operator.seen import Seen
 
 
-def decide(seen: Seen) -> Plan:
-    """Return what is to be done about such a child."""
+def decide(seen: Seen, limit: int) -> Plan:
+    """Return what is to be done about such a child; `limit` as of `deliver`."""
     if (child := seen.child) is None:
         return NOTHING
     over = child.has_ended or child.deleted is not None
@@ -22,14 +23,14 @@ def decide(seen: Seen) -> Plan:
         if child.is_held and not seen.certain:
             return Plan(confirm=True)
         # Its deletion will follow its owner's, and be seen.
-        return _told(seen, child) if child.is_held and over else NOTHING
+        return _told(seen, child, limit) if child.is_held and over else NOTHING
     if not over:
         # A second operator may have made it after the first went on to the next run.
         return NOTHING if child.shutdown else Plan(steer=(child, control.END))
-    return _told(seen, child) if child.is_held else _cleaned(seen, child)
+    return _told(seen, child, limit) if child.is_held else _cleaned(seen, child)
 
 
-def _told(seen: Seen, child: Child) -> Plan:
+def _told(seen: Seen, child: Child, limit: int) -> Plan:
     """Tell the end of a child, then let it go."""
     outcome = ends.of_child(child, seen.now) if child.has_ended else ends.cut_short(seen, child)
     try:
@@ -40,8 +41,10 @@ def _told(seen: Seen, child: Child) -> Plan:
     event = ExitEvent(to, outcome, child.name)
     if event.id != event_id(seen.uid, child.run):
         return Plan(release=child)  # Of another operation, whose delivery is not waited for here.
-    step = deliver(seen, event)
-    return step or Plan(release=child, forget=event.id)
+    step = deliver(seen, event, limit)
+    if isinstance(step, Plan):
+        return step
+    return Plan(give_up=None if step.done else event, release=child, forget=event.id)
 
 
 def _cleaned(seen: Seen, child: Child) -> Plan:

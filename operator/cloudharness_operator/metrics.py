@@ -40,6 +40,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._given_up = Counter(
+            f"{PREFIX}_events_given_up",
+            "Exit events that are not tried again (kafka.giveUpAfterSeconds).",
+            ["reason"],
+            registry=self.registry,
+        )
+
+    def lost_event(self, reason: str) -> None:
+        """Count an event that is not tried again, by why its last attempt failed."""
+        self._given_up.labels(reason).inc()
+
     def event(self, failure: str | None) -> None:
         """Count the end of an attempt to send an event: None, or why it failed."""
         (self._failed.labels(failure) if failure else self._sent).inc()

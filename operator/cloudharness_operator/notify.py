@@ -20,6 +20,7 @@ from cloudharness_operator.brokers import Trouble, connection_trouble, reason
 from cloudharness_operator.delivery import BROKER_UNAVAILABLE, PUBLISH_FAILED, Delivery, State
 from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.records import Record, binary
+from cloudharness_operator.undelivered import give_up
 
 FLUSH_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.1
@@ -59,10 +60,11 @@ class KafkaPublisher:
         done: Callable[[str], None],
         clock: Callable[[], float],
         count: Callable[[str | None], None] = lambda _: None,
+        lost: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Report the end of each attempt by its operation's uid to `done`.
 
-        `count` hears of it too: None, or why it failed.
+        `count` hears of it too: None, or why it failed; and `lost` why an event was given up.
 
         Raises:
             InvalidSettings: the first settings are of no use.
@@ -72,6 +74,7 @@ class KafkaPublisher:
         self._done = done
         self._clock = clock
         self._count = count
+        self._lost = lost
         self._deliveries: dict[str, Delivery] = {}
         self._attempts: dict[str, _Attempt] = {}
         self._trouble: Trouble | None = None
@@ -109,6 +112,10 @@ class KafkaPublisher:
                 why = reason(error.args[0].name())
                 self._failed(attempt, why, f"topic {topic}: {error.args[0].str()}")
                 return
+
+    def give_up(self, event: ExitEvent) -> None:
+        """Tell people of an event that is not tried again, once."""
+        give_up(self._deliveries, event, self._lost)
 
     def delivery(self, event_id: str) -> Delivery | None:
         """Return what became of an event, or None if this process never published it."""
@@ -254,28 +261,3 @@ class KafkaPublisher:
         del self._attempts[attempt.event.id]
         self._deliveries[attempt.event.id] = delivery
         self._done(attempt.event.destination.uid)
-
-
-class NoPublisher:
-    """The port `Publisher` where no Kafka is set up: what was promised before must wait."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Deliver nothing."""
-        self._clock = clock
-        self._deliveries: dict[str, Delivery] = {}
-
-    def publish(self, event: ExitEvent) -> None:
-        """Record that the event could not be published."""
-        now = self._clock()
-        known = self._deliveries.get(event.id)
-        begun = known.again(now) if known else Delivery(State.PENDING, now, now)
-        message = "this operator knows no Kafka broker: set kafka.bootstrapServers in its chart"
-        self._deliveries[event.id] = begun.failed(now, BROKER_UNAVAILABLE, message)
-
-    def delivery(self, event_id: str) -> Delivery | None:
-        """Return what became of an event."""
-        return self._deliveries.get(event_id)
-
-    def forget(self, event_id: str) -> None:
-        """Drop what is known of an event."""
-        self._deliveries.pop(event_id, None)

@@ -8,7 +8,7 @@ under the same name or id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from cloudharness_operation.event import ExitEvent, Outcome, event_id
@@ -16,10 +16,11 @@ from cloudharness_operation.model import Operation
 from cloudharness_operation.names import child_name
 from cloudharness_operation.record import TaskPhase
 from cloudharness_operation.render import Defaults, needs, unmet, workflow
-from cloudharness_operation.render.facts import Facts, Needs
+from cloudharness_operation.render.facts import Facts
 from cloudharness_operator import control, ends, expiry, failure, runs, status
 from cloudharness_operator.child import Child, Note
 from cloudharness_operator.delivery import State
+from cloudharness_operator.effects import NOTHING, Plan
 from cloudharness_operator.seen import Seen, Unreadable
 
 PATIENCE: Final = 2.0
@@ -36,41 +37,6 @@ WRITE_PERIOD: Final = 1.0
 
 DETAIL_PERIOD: Final = 5.0
 """Seconds between writes that tell nothing but details of tasks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done, in the order of its fields."""
-
-    confirm: bool = False
-    """Ask the API server for what seems to be missing, and decide again."""
-    learn: Needs | None = None
-    """Ask the API server for what the child depends on, and decide again."""
-    inspect: str | None = None
-    """Read the end of this pod's log, and decide again."""
-    create: dict[str, Any] | None = None
-    steer: tuple[Child, dict[str, Any]] | None = None
-    """A child, and the changes to it that make it pause, go on or end."""
-    publish: ExitEvent | None = None
-    status: dict[str, Any] | None = None
-    """Changes to the operation's status."""
-    release: Child | None = None
-    """Take our finalizer off this child."""
-    forget: str | None = None
-    """Drop what is known of this event's delivery."""
-    expire: Child | None = None
-    """Delete this child, whose time is over."""
-    sweep: Child | None = None
-    """Delete those pods of this child, which was ended, that go on."""
-    erase: bool = False
-    """Delete the operation itself, whose time is over."""
-    kept_for: str | None = None
-    """Tell that the operation, whose time is over, is kept because of this owner."""
-    after: float | None = None
-    """Seconds after which to look again, should nothing happen before."""
-
-
-NOTHING: Final = Plan()
 
 
 def decide(seen: Seen, defaults: Defaults) -> Plan:
@@ -238,10 +204,11 @@ def _conclude(seen: Seen, operation: Operation, defaults: Defaults, outcome: Out
     if not (seen.child or old.workflow_ref or old.run_id or old.is_true("Finished")):
         # Nothing says yet which run this is the end of, and the spec may be of another one soon.
         return Plan(status=_end(seen, operation, outcome, status.PUBLISHING))
-    step = deliver(seen, event)
-    if step is None:
+    step = deliver(seen, event, defaults.give_up)
+    if isinstance(step, status.Notified):
         return Plan(
-            status=_end(seen, operation, outcome, status.Notified(done=True)),
+            give_up=None if step.done else event,
+            status=_end(seen, operation, outcome, step),
             release=_held(seen.child),
             forget=event.id,
         )
@@ -259,21 +226,29 @@ def _conclude(seen: Seen, operation: Operation, defaults: Defaults, outcome: Out
     )
 
 
-def deliver(seen: Seen, event: ExitEvent) -> Plan | None:
-    """Return the next step towards the broker's word, or None when it is there."""
+def deliver(seen: Seen, event: ExitEvent, limit: int) -> Plan | status.Notified:
+    """Return the next step towards the broker's word, or what came of it when that is over.
+
+    After `limit` seconds from the end of the run nothing is tried any more; 0: never so.
+    """
     delivery = seen.delivery
     if delivery is None:
         return Plan(publish=event, after=PATIENCE)
     match delivery.state:
         case State.ACKED:
-            return None
+            return status.Notified(done=True)
         case State.PENDING:
             wait = delivery.begun + PATIENCE - seen.clock
             # Past its patience, the publisher's own report is what ends the wait.
             return Plan(after=wait if wait > 0 else None)
         case State.FAILED:
+            left = limit - (seen.now - event.outcome.finished).total_seconds()
+            if limit and left <= 0:
+                return status.given_up(delivery, limit)
             wait = delivery.retry_at - seen.clock
-            return Plan(after=wait) if wait > 0 else Plan(publish=event)
+            if wait <= 0:
+                return Plan(publish=event)
+            return Plan(after=min(wait, left) if limit else wait)
 
 
 def _progressing(seen: Seen, operation: Operation, refusal: Note | None) -> dict[str, Any] | None:

@@ -65,5 +65,8 @@ class Publisher(Protocol):
     def delivery(self, event_id: str) -> Delivery | None:
         """Return what became of an event, or None if this process never published it."""
 
+    def give_up(self, event: ExitEvent) -> None:
+        """Tell people of an event that is not tried again, once."""
+
     def forget(self, event_id: str) -> None:
         """Drop what is known of an event."""

@@ -13,9 +13,10 @@ from cloudharness_operation.render import Defaults
 from cloudharness_operator import leftovers, news, status
 from cloudharness_operator.child import Child, Note
 from cloudharness_operator.cleanup import CleanUp
+from cloudharness_operator.effects import Plan
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.observe import Observer
-from cloudharness_operator.plan import Plan, decide
+from cloudharness_operator.plan import decide
 from cloudharness_operator.ports import Cluster, Publisher
 from cloudharness_operator.post import post
 from cloudharness_operator.seen import Refusal, Seen
@@ -54,14 +55,14 @@ class Reconciler:
     async def _former(self, uid: str, run: int) -> float | None:
         if (seen := self.observer.former(uid, run)) is None:
             return None
-        plan = leftovers.decide(seen)
+        plan = leftovers.decide(seen, self.defaults.give_up)
         if plan.confirm:
             await self._confirm(uid, seen.child)
             # The operation may be there after all, and with it its key in the queue.
             if (now := self.observer.former(uid, run)) is None:
                 return None
             seen = replace(now, certain=True)
-            plan = leftovers.decide(seen)
+            plan = leftovers.decide(seen, self.defaults.give_up)
         return await self._apply(seen, plan)
 
     async def _present(self, uid: str) -> float | None:
@@ -116,6 +117,8 @@ class Reconciler:
             await self._steer(*plan.steer)
         if plan.publish:
             self.publisher.publish(plan.publish)
+        if plan.give_up:
+            self.publisher.give_up(plan.give_up)
         if plan.status:
             await self._write(seen, plan.status)
         if plan.release:

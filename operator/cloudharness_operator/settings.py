@@ -84,6 +84,7 @@ class Settings:
                 image_pull_secrets=_names(env.get("TASK_IMAGE_PULL_SECRETS", "")),
                 catalogue=env.get("IMAGE_CATALOGUE", "").strip(),
                 argo=_one_of(env, "ARGO_VERSION", ("", *ENGINES)),
+                give_up=int(_number(env, "EVENTS_GIVE_UP_SECONDS", "604800", 0, 1e9)),
                 pending_deadline=int(_number(env, "PENDING_DEADLINE_SECONDS", "600", 0, 31536000)),
             ),
             kafka=kafka,

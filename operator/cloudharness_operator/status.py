@@ -10,6 +10,7 @@ from cloudharness_operation.event import Outcome
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import WORKFLOW_API_VERSION
 from cloudharness_operation.record import (
+    GIVEN_UP,
     Condition,
     OperationStatus,
     Phase,
@@ -19,6 +20,7 @@ from cloudharness_operation.record import (
 from cloudharness_operator import control, details, runs
 from cloudharness_operator.child import Child, Note
 from cloudharness_operator.conditions import Observation, merged
+from cloudharness_operator.delivery import Delivery
 
 INVALID_SPEC: Final = "InvalidSpec"
 SUBMISSION_FAILED: Final = "SubmissionFailed"
@@ -45,6 +47,21 @@ class Notified(NamedTuple):
 PUBLISHING: Final = Notified(
     done=False, reason="Publishing", message="the exit event is on its way"
 )
+
+
+def given_up(delivery: Delivery, seconds: int) -> Notified:
+    """Return what is said of an event that has been tried for so long."""
+    last = f"{delivery.reason}: {delivery.message}"
+    return Notified(
+        done=False,
+        reason=GIVEN_UP,
+        message=f"given up {_long(seconds)} after the end (kafka.giveUpAfterSeconds); {last}",
+    )
+
+
+def _long(seconds: int) -> str:
+    days, rest = divmod(seconds, 86400)
+    return f"{seconds} s" if rest else f"{days} day{'s' * (days > 1)}"
 
 
 def under_way(

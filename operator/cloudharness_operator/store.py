@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cloudharness_operation.names import FIRST_RUN, child_name
+from cloudharness_operation.record import are_settled
 from cloudharness_operator import expiry, turns
 from cloudharness_operator.child import Child
 from cloudharness_operator.expiry import Expiry
@@ -236,8 +237,8 @@ def is_settled(manifest: Manifest) -> bool:
         return False  # What somebody has changed since is to be observed, at least.
     if turns.is_superseded(manifest):
         return False  # It is to run again.
-    told = {one["type"]: one["status"] for one in status.get("conditions") or ()}
-    return told.get("Finished") == "True" and told.get("Notified", "True") == "True"
+    conditions = status.get("conditions") or ()
+    return are_settled({one["type"]: (one["status"], one.get("reason", "")) for one in conditions})
 
 
 def _trimmed(manifest: Manifest) -> Manifest:

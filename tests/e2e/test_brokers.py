@@ -25,12 +25,13 @@ from confluent_kafka.admin import (
 )
 
 from cloudharness_operation.event_schema import ExitEventValue
+from cloudharness_operation.names import KIND, LABEL_OPERATION
 from tests import kafka
 from tests.cluster import Cluster, config
 from tests.cluster.controlplane import JAVA, accepts
 from tests.cluster.embedded import EmbeddedCluster
 from tests.e2e.operations import bash, operation
-from tests.installation import FULL_KIND, Installation, condition, eventually
+from tests.installation import FULL_KIND, RELEASE, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -309,10 +310,15 @@ def test_a_listener_of_cloudharness_reads_the_event_and_the_other_mode_has_it_al
     ExitEventValue.model_validate(whole.data["data"])
 
 
+def make_small_topic(one: Installation) -> None:
+    """Make a topic that no event of ours fits into, with the name of the namespace."""
+    small = NewTopic(one.namespace, 1, 1, config={"max.message.bytes": "200"})
+    make_topic(AdminClient({"bootstrap.servers": one.kafka}), small)
+
+
 @pytest.mark.long
 def test_a_record_that_is_too_large_for_its_topic_is_told_and_counted(own: Installation) -> None:
-    small = NewTopic(own.namespace, 1, 1, config={"max.message.bytes": "200"})
-    make_topic(AdminClient({"bootstrap.servers": own.kafka}), small)
+    make_small_topic(own)
     own.apply(operation("large", bash("true"), topic=own.namespace))
     own.apply(operation("fits", bash("true"), topic=f"{own.namespace}-2"))
     own.wait_for("fits", "Notified")
@@ -325,6 +331,50 @@ def test_a_record_that_is_too_large_for_its_topic_is_told_and_counted(own: Insta
     assert numbers[f'{prefix}_failed_total{{reason="MessageTooLarge"}}'] == 1
     assert numbers[f"{prefix}_pending"] == 1
     assert numbers[f"{prefix}_oldest_pending_seconds"] > 0
+
+
+def test_what_cannot_be_told_is_given_up_when_its_time_is_over(vacant: Installation) -> None:
+    vacant.install(f"kafka.bootstrapServers={vacant.kafka}", "kafka.giveUpAfterSeconds=1")
+    make_small_topic(vacant)
+    vacant.apply(operation("large", bash("true"), topic=vacant.namespace))
+    uid = vacant.get(FULL_KIND, "large")["metadata"]["uid"]
+    message = told(vacant, "large", "False", "GivenUp")
+    assert "1 s after the end (kafka.giveUpAfterSeconds); MessageTooLarge: topic" in message
+    assert vacant.status("large")["phase"] == "Succeeded"
+    eventually(lambda: "finalizers" not in vacant.workflows("large")[0]["metadata"])
+    (line,) = (line for line in logs(vacant).splitlines() if "giving up event" in line)
+    assert f'"uid": "{uid}"' in line
+    numbers = metrics(vacant)
+    prefix = "cloudharness_operation_events"
+    assert numbers[f'{prefix}_given_up_total{{reason="MessageTooLarge"}}'] == 1
+    assert numbers[f"{prefix}_pending"] == 0
+    about = f"regarding.name=large,regarding.kind={KIND},reason=NotificationFailed"
+    notes = [event["note"] for event in vacant.find("events.events.k8s.io", fields=about)]
+    assert any(note.startswith("GivenUp: ") for note in notes)
+
+
+def test_an_uninstallation_leaves_nothing_that_is_stuck(vacant: Installation) -> None:
+    """With an operation that runs, and one whose event no topic takes."""
+    vacant.install(f"kafka.bootstrapServers={vacant.kafka}")
+    make_small_topic(vacant)
+    vacant.apply(
+        operation("running", bash("sleep 600"), topic=vacant.namespace),
+        operation("untold", bash("true"), topic=vacant.namespace),
+    )
+    told(vacant, "untold", "False", "MessageTooLarge")
+    eventually(lambda: vacant.status("running")["phase"] == "Running")
+    assert all(one["metadata"]["finalizers"] for one in vacant.find("workflows"))
+    vacant.cluster.helm("uninstall", RELEASE, "--namespace", vacant.namespace)
+    assert {one["metadata"]["labels"][LABEL_OPERATION] for one in vacant.find("workflows")} == {
+        "running",
+        "untold",
+    }
+    assert not any("finalizers" in one["metadata"] for one in vacant.find("workflows"))
+    mine = ("-l", f"app.kubernetes.io/instance={RELEASE}", "-o", "name")
+    kinds = "deployments,jobs,pods,serviceaccounts,roles,rolebindings,leases,services"
+    assert vacant.kubectl("get", kinds, *mine) == ""
+    assert vacant.find("leases") == []
+    vacant.cluster.kubectl("delete", "namespace", vacant.namespace, timeout=120)
 
 
 def metrics(one: Installation) -> dict[str, float]:

@@ -59,3 +59,67 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get]
 {{- end }}
 {{- end -}}
+
+{{/* What the operator is told, and what ends its installation. */}}
+{{- define "operator.env" -}}
+- {name: WATCH_NAMESPACES, value: {{ include "operator.namespaces" . | quote }}}
+- {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ .Values.kafka.bootstrapServers | quote }}}
+- {name: EVENTS_TOPIC, value: {{ .Values.kafka.topic | quote }}}
+- {name: EVENTS_CONTENT_MODE, value: {{ .Values.kafka.contentMode | quote }}}
+- {name: ALLOWED_TOPICS, value: {{ join "," .Values.kafka.allowedTopics | quote }}}
+- {name: EVENTS_GIVE_UP_SECONDS, value: {{ .Values.kafka.giveUpAfterSeconds | int64 | quote }}}
+{{- if .Values.kafka.secret }}
+- {name: KAFKA_SECRET_DIR, value: /etc/kafka-secret}
+{{- end }}
+- {name: TASK_IMAGE, value: {{ .Values.tasks.image | quote }}}
+- {name: TASK_SERVICE_ACCOUNT, value: {{ .Values.tasks.serviceAccount.name | quote }}}
+- {name: TASK_IMAGE_PULL_POLICY, value: {{ .Values.tasks.imagePullPolicy | quote }}}
+- {name: TASK_IMAGE_PULL_SECRETS, value: {{ join "," .Values.tasks.imagePullSecrets | quote }}}
+- {name: IMAGE_CATALOGUE, value: {{ .Values.tasks.catalogue | quote }}}
+- {name: PENDING_DEADLINE_SECONDS, value: {{ .Values.tasks.pendingDeadlineSeconds | int64 | quote }}}
+- {name: ARGO_VERSION, value: {{ .Values.argo.version | quote }}}
+- {name: DELETIONS_PER_SECOND, value: {{ .Values.deletionsPerSecond | quote }}}
+- {name: RESYNC_SECONDS, value: {{ .Values.resyncSeconds | quote }}}
+- {name: WORKERS, value: {{ .Values.workers | quote }}}
+- {name: LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
+{{- if .Values.leaderElection.enabled }}
+- {name: LEASE_NAME, value: {{ include "operator.name" . | quote }}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_UID
+  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
+{{- end }}
+{{- end -}}
+
+{{/* How the pods of both run. */}}
+{{- define "operator.pod" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "operator.container" -}}
+image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+resources: {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end -}}

@@ -65,6 +65,8 @@ class Defaults:
     """Release of the installed Argo, one of `engine.ENGINES`. Empty: any of them."""
     pending_deadline: int = 600
     """Seconds that a task's pod may wait to start. 0: for ever."""
+    give_up: int = 604800
+    """Seconds after the end of a run for which its event is tried. 0: for ever."""
     topics: tuple[str, ...] = ()
     """Patterns of the topics that operations may name. Empty: any."""
 
