@@ -85,6 +85,18 @@ REFUSED_ON_RECORD = on_record(
 )
 
 
+UNMET = {"tasks": [{**BASH, "templatePatch": {"noSuchField": 1}}]}
+"""What no Argo understands, though the API server takes it."""
+UNMET_ON_RECORD = on_record(
+    "Error",
+    "InvalidSpec",
+    holds=REFUSED | NOT_TOLD,
+    finished=FINISHED,
+    referenced=False,
+    told=("Publishing", ""),
+)
+
+
 def told(plan: Plan) -> dict[str, Any]:
     """Return what a plan does, in short, without what it leaves undone."""
     short = {field.name: getattr(plan, field.name) for field in fields(plan)}
@@ -415,6 +427,26 @@ REFUSALS = [
         seen(operation=operation(topic=TOPIC)),
         NO_BROKER,
         status=("Error", "InvalidSpec", REFUSED),
+    ),
+    row(
+        "one that cannot be carried out is refused, which is on record before it is told",
+        seen(operation=operation(topic=TOPIC, spec=UNMET)),
+        status=("Error", "InvalidSpec", REFUSED | NOT_TOLD),
+    ),
+    row(
+        "and is told",
+        seen(operation=operation(topic=TOPIC, spec=UNMET, status=UNMET_ON_RECORD)),
+        publish=(EVENT_ID, "Error", "InvalidSpec"),
+        after=2.0,
+    ),
+    row(
+        "and that is written",
+        seen(
+            operation=operation(topic=TOPIC, spec=UNMET, status=UNMET_ON_RECORD),
+            delivery=delivery(State.ACKED),
+        ),
+        status=(None, None, REFUSED | TOLD),
+        forget=EVENT_ID,
     ),
     row(
         "without a broker, one that wants none runs",

@@ -121,7 +121,9 @@ def _without_child(seen: Seen, operation: Operation, defaults: Defaults) -> Plan
         return _conclude(seen, operation, defaults, outcome)
     if problem := unmet(operation, defaults):
         outcome = ends.error(seen, status.INVALID_SPEC, problem, None)
-        return Plan(status=_end(seen, operation, outcome, None))
+        if not defaults.has_broker:
+            return Plan(status=_end(seen, operation, outcome, None))
+        return _conclude(seen, operation, defaults, outcome)
     if seen.refusal or operation.spec.suspend or seen.ahead:
         return Plan(status=_progressing(seen, operation, _why_not_yet(seen, operation)))
     return _begin(seen, operation, defaults)

@@ -140,7 +140,10 @@ class FaultProxy:
             self.port = runner.addresses[0][1]
             self._ready.set()
             await self._stop.wait()
+            self._end_watches()
             await runner.cleanup()
+        # TLS connections take some turns of the loop to close (aiohttp, "Graceful Shutdown").
+        await asyncio.sleep(0.25)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -199,6 +202,9 @@ class FaultProxy:
             return
         if kind is Kind.COMPACTED:
             self._compacted = {urlsplit(path).path for path in self._lists}
+        self._end_watches()
+
+    def _end_watches(self) -> None:
         for stream in self._streams:
             stream.cancel()
 
