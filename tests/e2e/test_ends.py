@@ -15,8 +15,8 @@ pytestmark = pytest.mark.e2e
 LONG = bash("exec sleep 600")
 NO_SECRET = {"secretKeyRef": {"name": "no-such-secret", "key": "k"}}
 STUCK = bash("true", env=[{"name": "A", "valueFrom": NO_SECRET}])
-LATER = {"taskOutput": {"task": "task", "name": "stdout"}}
-CIRCULAR = bash("true", env=[{"name": "A", "valueFrom": LATER}])
+NEWER = bash("true", templatePatch={"pendingTimeout": "1m"})
+"""What Argo knows since 4.1 alone, so that only the operator can refuse it."""
 GAVE_UP = {"status": {"phase": "Error", "message": "a test", "finishedAt": "2026-01-02T03:04:05Z"}}
 """What Argo writes of a Workflow that it cannot carry out."""
 
@@ -66,7 +66,7 @@ ENDS = {
     "cancel": End(LONG, "Failed", "Cancelled", cancel),
     "deadline": End(LONG, "Failed", "DeadlineExceeded", spec={"activeDeadlineSeconds": 5}),
     "pending": End(STUCK, "Failed", "PendingDeadlineExceeded", spec={"pendingDeadlineSeconds": 5}),
-    "refusal": End(CIRCULAR, "Error", "InvalidSpec"),
+    "refusal": End(NEWER, "Error", "InvalidSpec"),
     "deletion": End(LONG, "Error", "Deleted", delete),
     "loss": End(LONG, "Error", "WorkflowLost", lose),
 }
