@@ -41,6 +41,7 @@ from tests.builders import (
     destination,
     on_record,
     operation,
+    operation_manifest,
     seen,
     task,
 )
@@ -95,6 +96,10 @@ UNMET_ON_RECORD = on_record(
     referenced=False,
     told=("Publishing", ""),
 )
+
+
+def unreadable(generation: int, status: OperationStatus, topic: str = "") -> Unreadable:
+    return Unreadable(generation, status, UNREADABLE, operation_manifest(topic=topic))
 
 
 def told(plan: Plan) -> dict[str, Any]:
@@ -457,23 +462,64 @@ REFUSALS = [
     ),
     row(
         "one that cannot be read is refused",
-        seen(unreadable=Unreadable(3, OperationStatus(), UNREADABLE)),
+        seen(unreadable=unreadable(3, OperationStatus())),
         status=("Error", "InvalidSpec", REFUSED),
+    ),
+    row(
+        "where it says whom to tell, that can be read all the same",
+        seen(unreadable=unreadable(3, OperationStatus(), TOPIC)),
+        status=("Error", "InvalidSpec", REFUSED | NOT_TOLD),
+    ),
+    row(
+        "and is told, when it is on record",
+        seen(unreadable=unreadable(1, UNMET_ON_RECORD, TOPIC)),
+        publish=(EVENT_ID, "Error", "InvalidSpec"),
+        after=2.0,
+    ),
+    row(
+        "and that is written, and nothing else is",
+        seen(unreadable=unreadable(1, UNMET_ON_RECORD, TOPIC), delivery=delivery(State.ACKED)),
+        status=(None, None, REFUSED | TOLD),
+        forget=EVENT_ID,
+    ),
+    row(
+        "without a broker nobody is told",
+        seen(unreadable=unreadable(3, OperationStatus(), TOPIC)),
+        NO_BROKER,
+        status=("Error", "InvalidSpec", REFUSED),
+    ),
+    row(
+        "what was promised before it could not be read any more is kept",
+        seen(unreadable=unreadable(1, LATE), child=child("Succeeded", held=True)),
+        publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
+        after=2.0,
+    ),
+    row(
+        "and its Workflow let go when it is told",
+        seen(
+            unreadable=unreadable(1, LATE),
+            child=child("Succeeded", held=True),
+            delivery=delivery(State.ACKED),
+        ),
+        status=(None, None, SUCCEEDED | TOLD),
+        release=CHILD,
+        forget=EVENT_ID,
+    ),
+    row(
+        "of one that runs the Workflow knows whom to tell of the refusal",
+        seen(unreadable=unreadable(2, RECORDED), child=child("Running", held=True)),
+        status=("Error", "InvalidSpec", REFUSED | NOT_TOLD),
     ),
     row(
         "one that cannot be read and has ended stays as it is",
         seen(
-            unreadable=Unreadable(
-                1, on_record("Succeeded", "AllTasksSucceeded", holds=SUCCEEDED), UNREADABLE
-            )
+            unreadable=unreadable(1, on_record("Succeeded", "AllTasksSucceeded", holds=SUCCEEDED))
         ),
     ),
     row(
         "but that its spec has changed since is observed, or its clean-up would wait for ever",
         seen(
-            unreadable=Unreadable(
-                3, on_record("Succeeded", "AllTasksSucceeded", holds=SUCCEEDED), UNREADABLE
-            )
+            unreadable=unreadable(3, on_record("Succeeded", "AllTasksSucceeded", holds=SUCCEEDED))
         ),
         status=(None, None, SUCCEEDED),
     ),
@@ -1117,8 +1163,7 @@ def test_a_refusal_is_shown_in_the_servers_words(refusal: Refusal, message: str)
 
 
 def test_an_unreadable_operation_shows_why() -> None:
-    bad = Unreadable(3, OperationStatus(), UNREADABLE)
-    plan = decide(seen(unreadable=bad), DEFAULTS)
+    plan = decide(seen(unreadable=unreadable(3, OperationStatus())), DEFAULTS)
     assert plan.status is not None
     assert plan.status["message"] == "spec.tasks: Field required"
     assert plan.status["observedGeneration"] == 3

@@ -133,7 +133,10 @@ UNREADABLE = InvalidOperation("spec.tasks: Field required")
 
 def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[Seen, int]]:
     """All that can be seen of an operation with this status, and how far its child is then."""
-    yield seen(unreadable=Unreadable(1, status, UNREADABLE)), come
+    manifest = operation_manifest(topic=topic)
+    for sent in DELIVERIES:
+        bad = Unreadable(1, status, UNREADABLE, manifest)
+        yield seen(unreadable=bad, delivery=sent), come
     for (made, rank), refusal, sent, spec in product(CHILDREN, REFUSALS, DELIVERIES, SPECS):
         if spec == AGAIN and (refusal or status.run_id is None):
             continue

@@ -8,7 +8,7 @@ from typing import Final
 from cloudharness_operation import render
 from cloudharness_operation.event import Destination, Outcome
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import Phase
+from cloudharness_operation.record import OperationStatus, Phase
 from cloudharness_operation.render import Defaults
 from cloudharness_operator import control, status
 from cloudharness_operator.child import Child, Note
@@ -73,14 +73,13 @@ def error(seen: Seen, reason: str, message: str, operation: Operation | None) ->
     return Outcome(Phase.ERROR, reason, message, started, seen.now)
 
 
-def recorded(seen: Seen, operation: Operation) -> Outcome:
+def recorded(old: OperationStatus, now: datetime) -> Outcome:
     """Return the end of an operation as its own status tells it."""
-    old = operation.status
     phase = Phase.FAILED if old.phase is Phase.CANCELLED else old.phase
     return Outcome(
         status=phase or Phase.ERROR,
         reason=old.reason or "",
         message=old.message or "",
         started=old.start_time,
-        finished=old.completion_time or seen.now,
+        finished=old.completion_time or now,
     )

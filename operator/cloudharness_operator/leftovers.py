@@ -10,8 +10,9 @@ from cloudharness_operation.event import Destination, ExitEvent, event_id
 from cloudharness_operator import control, ends, expiry
 from cloudharness_operator.child import Child
 from cloudharness_operator.effects import NOTHING, Plan
-from cloudharness_operator.plan import deliver, known
+from cloudharness_operator.plan import known
 from cloudharness_operator.seen import Seen
+from cloudharness_operator.telling import deliver
 
 
 def decide(seen: Seen, limit: int) -> Plan:

@@ -102,4 +102,4 @@ def _unreadable(manifest: dict[str, Any], error: InvalidOperation) -> Unreadable
         old = OperationStatus.model_validate(manifest.get("status") or {}, extra="ignore")
     except ValidationError:
         old = OperationStatus()
-    return Unreadable(manifest["metadata"].get("generation", 1), old, error)
+    return Unreadable(manifest["metadata"].get("generation", 1), old, error, manifest)

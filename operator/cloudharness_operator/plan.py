@@ -9,6 +9,7 @@ under the same name or id.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from cloudharness_operation.event import ExitEvent, Outcome, event_id
@@ -17,14 +18,11 @@ from cloudharness_operation.names import child_name
 from cloudharness_operation.record import TaskPhase
 from cloudharness_operation.render import Defaults, needs, unmet, workflow
 from cloudharness_operation.render.facts import Facts
-from cloudharness_operator import control, ends, expiry, failure, runs, status
+from cloudharness_operator import control, ends, expiry, failure, runs, status, unreadable
 from cloudharness_operator.child import Child, Note
-from cloudharness_operator.delivery import State
 from cloudharness_operator.effects import NOTHING, Plan
-from cloudharness_operator.seen import Seen, Unreadable
-
-PATIENCE: Final = 2.0
-"""Seconds that the end may wait for the broker, so as to be written in one piece."""
+from cloudharness_operator.seen import Seen
+from cloudharness_operator.telling import tell
 
 OCCUPIED: Final = 2.0
 """Seconds between looks at pods that have to end first: nobody tells us of them."""
@@ -49,7 +47,7 @@ def decide(seen: Seen, defaults: Defaults) -> Plan:
 
 def _decide(seen: Seen, defaults: Defaults) -> Plan:
     if seen.unreadable:
-        return _refuse_unreadable(seen, seen.unreadable)
+        return unreadable.decide(seen, seen.unreadable, defaults)
     if seen.settled or (seen.status.is_settled and not seen.superseded):
         return _clean_up(seen)
     if seen.operation is None:
@@ -57,7 +55,9 @@ def _decide(seen: Seen, defaults: Defaults) -> Plan:
     if seen.superseded and (step := _next_run(seen, seen.operation)):
         return step
     if seen.operation.status.is_true("Finished"):
-        return _conclude(seen, seen.operation, defaults, ends.recorded(seen, seen.operation))
+        return _conclude(
+            seen, seen.operation, defaults, ends.recorded(seen.operation.status, seen.now)
+        )
     if seen.child is None:
         return _without_child(seen, seen.operation, defaults)
     return _with_child(seen, seen.operation, seen.child, defaults)
@@ -70,7 +70,7 @@ def _clean_up(seen: Seen) -> Plan:
     return Plan(
         steer=control.needless(seen.child),
         status=status.observed(of.status, of.metadata.generation) if of else None,
-        release=_held(seen.child),
+        release=seen.held,
         forget=known(seen),
         expire=due.child,
         sweep=due.stubborn,
@@ -78,13 +78,6 @@ def _clean_up(seen: Seen) -> Plan:
         kept_for=due.kept_for,
         after=due.after,
     )
-
-
-def _refuse_unreadable(seen: Seen, bad: Unreadable) -> Plan:
-    if bad.status.is_true("Finished"):
-        return Plan(status=status.observed(bad.status, bad.generation))
-    new = status.invalid(bad.status, bad.generation, str(bad.error), seen.now)
-    return Plan(status=status.changes(bad.status, new))
 
 
 def _next_run(seen: Seen, operation: Operation) -> Plan | None:
@@ -198,7 +191,7 @@ def _conclude(seen: Seen, operation: Operation, defaults: Defaults, outcome: Out
     if to is None or operation.status.is_true("Notified"):
         return Plan(
             status=_end(seen, operation, outcome, None) if to is None else None,
-            release=_held(seen.child),
+            release=seen.held,
         )
     name = child_name(to.name, to.uid, operation.run)
     event = ExitEvent(to, outcome, seen.child.name if seen.child else name)
@@ -206,51 +199,7 @@ def _conclude(seen: Seen, operation: Operation, defaults: Defaults, outcome: Out
     if not (seen.child or old.workflow_ref or old.run_id or old.is_true("Finished")):
         # Nothing says yet which run this is the end of, and the spec may be of another one soon.
         return Plan(status=_end(seen, operation, outcome, status.PUBLISHING))
-    step = deliver(seen, event, defaults.give_up)
-    if isinstance(step, status.Notified):
-        return Plan(
-            give_up=None if step.done else event,
-            status=_end(seen, operation, outcome, step),
-            release=_held(seen.child),
-            forget=event.id,
-        )
-    if seen.delivery is None:
-        return step
-    patience = seen.delivery.begun + PATIENCE - seen.clock
-    if patience > 0:
-        return replace(step, after=min(step.after or patience, patience))
-    why, said = seen.delivery.reason, seen.delivery.message
-    late = status.Notified(done=False, reason=why, message=said)
-    return Plan(
-        publish=step.publish,
-        status=_end(seen, operation, outcome, late),
-        after=step.after,
-    )
-
-
-def deliver(seen: Seen, event: ExitEvent, limit: int) -> Plan | status.Notified:
-    """Return the next step towards the broker's word, or what came of it when that is over.
-
-    After `limit` seconds from the end of the run nothing is tried any more; 0: never so.
-    """
-    delivery = seen.delivery
-    if delivery is None:
-        return Plan(publish=event, after=PATIENCE)
-    match delivery.state:
-        case State.ACKED:
-            return status.Notified(done=True)
-        case State.PENDING:
-            wait = delivery.begun + PATIENCE - seen.clock
-            # Past its patience, the publisher's own report is what ends the wait.
-            return Plan(after=wait if wait > 0 else None)
-        case State.FAILED:
-            left = limit - (seen.now - event.outcome.finished).total_seconds()
-            if limit and left <= 0:
-                return status.given_up(delivery, limit)
-            wait = delivery.retry_at - seen.clock
-            if wait <= 0:
-                return Plan(publish=event)
-            return Plan(after=min(wait, left) if limit else wait)
+    return tell(seen, event, defaults.give_up, partial(_end, seen, operation, outcome))
 
 
 def _progressing(seen: Seen, operation: Operation, refusal: Note | None) -> dict[str, Any] | None:
@@ -268,7 +217,3 @@ def _end(
 def known(seen: Seen) -> str | None:
     """Return the event whose delivery is still remembered, as where a step after it failed."""
     return event_id(seen.uid, seen.run) if seen.delivery else None
-
-
-def _held(child: Child | None) -> Child | None:
-    return child if child is not None and child.is_held else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.model import Operation
@@ -62,6 +63,11 @@ class Seen:
     """The end of the log of the task that failed first, if it was asked for."""
 
     @property
+    def held(self) -> Child | None:
+        """The child, if our finalizer holds it."""
+        return self.child if self.child is not None and self.child.is_held else None
+
+    @property
     def superseded(self) -> bool:
         """Whether another run is wanted than the one on record."""
         return self.operation is not None and is_superseded(self.operation, self.child)
@@ -89,3 +95,5 @@ class Unreadable:
     generation: int
     status: OperationStatus
     error: InvalidOperation
+    manifest: dict[str, Any]
+    """What was read, of which parts may be as they should."""

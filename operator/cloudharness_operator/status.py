@@ -139,7 +139,13 @@ def ended(
     )
 
 
-def invalid(old: OperationStatus, generation: int, message: str, now: datetime) -> OperationStatus:
+def invalid(
+    old: OperationStatus,
+    generation: int,
+    message: str,
+    notified: Notified | None,
+    now: datetime,
+) -> OperationStatus:
     """Return the status of an operation whose spec cannot be read."""
     observations = (
         Observation("Accepted", holds=False, reason=INVALID_SPEC, message=message),
@@ -147,6 +153,7 @@ def invalid(old: OperationStatus, generation: int, message: str, now: datetime) 
         Observation("Failed", holds=True, reason=INVALID_SPEC, message=message),
         Observation("Finished", holds=True, reason=INVALID_SPEC, message=message),
         Observation("Stalled", holds=True, reason=INVALID_SPEC, message=message),
+        *([Observation("Notified", *notified)] if notified else ()),
     )
     # What was observed of it before, by an operator that could read it, stays true.
     return old.model_copy(
@@ -170,6 +177,15 @@ def observed(old: OperationStatus, generation: int) -> dict[str, Any] | None:
     conditions = tuple(one.model_copy(update=seen) for one in old.conditions)
     new = old.model_copy(update={**seen, "conditions": conditions})
     return changes(old, new) or None
+
+
+def informed(
+    old: OperationStatus, generation: int, now: datetime, notified: Notified
+) -> dict[str, Any] | None:
+    """Return what to write of one that has ended where only what Kafka knows changes."""
+    told = merged(old, generation, [Observation("Notified", *notified)], now)
+    others = tuple(one for one in old.conditions if one.type != "Notified")
+    return changes(old, old.model_copy(update={"conditions": others + told})) or None
 
 
 def changes(old: OperationStatus, new: OperationStatus) -> dict[str, Any]:

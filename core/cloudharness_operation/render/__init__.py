@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from cloudharness_operation.event import Destination
-from cloudharness_operation.model import Operation, OperationSpec
+from cloudharness_operation.model import Notify, ObjectMeta, OnExit, Operation, OperationSpec
 from cloudharness_operation.names import (
     ANNOTATION_EXIT_EVENT,
     ANNOTATION_RUN_ID,
@@ -34,7 +36,7 @@ from cloudharness_operation.render.containers import Images, plain
 from cloudharness_operation.render.facts import NONE, Facts, Needs
 from cloudharness_operation.render.placement import USES_VOLUME
 from cloudharness_operation.render.templates import steps, templates, workflow_settings
-from cloudharness_operation.runs import ConcurrencyPolicy
+from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
 from cloudharness_operation.volumes import Mode
 
 Manifest = dict[str, Any]
@@ -100,19 +102,38 @@ def _unknown(operation: Operation, argo: str) -> Iterator[str]:
 def destination(operation: Operation, defaults: Defaults) -> Destination | None:
     """Return where the operation's exit is told, or None where nobody asked."""
     notify = operation.spec.on_exit and operation.spec.on_exit.notify
-    own = _topic(operation)
+    run_id = operation.spec.run_id
+    return _destination(operation.metadata, operation.run, run_id, notify or None, defaults)
+
+
+def readable_destination(manifest: Manifest, run: int, defaults: Defaults) -> Destination | None:
+    """Return the same of an operation of which not all can be read, or None where not even that."""
+    spec = manifest["spec"]
+    try:
+        meta = ObjectMeta.model_validate(manifest["metadata"], extra="ignore")
+        asked = OnExit.model_validate(spec.get("onExit") or {}, extra="ignore", by_alias=True)
+    except ValidationError:
+        return None
+    run_id = spec.get("runId")
+    known = run_id if isinstance(run_id, str) else FIRST_RUN_ID
+    return _destination(meta, run, known, asked.notify, defaults) if defaults.has_broker else None
+
+
+def _destination(
+    meta: ObjectMeta, run: int, run_id: str, notify: Notify | None, defaults: Defaults
+) -> Destination | None:
+    own = notify.topic if notify else ""
     # One that is ended before it begins has not been asked whether its topic is allowed.
     wanted = (own if own and _is_allowed(own, defaults) else "", defaults.topic)
     topics = tuple(dict.fromkeys(topic for topic in wanted if topic))
     if not topics:
         return None
-    meta = operation.metadata
     return Destination(
         uid=meta.uid,
         namespace=meta.namespace,
         name=meta.name,
-        run=str(operation.run),
-        run_id=operation.spec.run_id,
+        run=str(run),
+        run_id=run_id,
         topics=topics,
         payload=notify.payload if notify else "",
     )
