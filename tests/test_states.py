@@ -134,10 +134,12 @@ UNREADABLE = InvalidOperation("spec.tasks: Field required")
 def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[Seen, int]]:
     """All that can be seen of an operation with this status, and how far its child is then."""
     manifest = operation_manifest(topic=topic)
-    for sent in DELIVERIES:
+    # Of what is settled no delivery is asked for any more.
+    deliveries = (None,) if status.is_settled else DELIVERIES
+    for sent in deliveries:
         bad = Unreadable(1, status, UNREADABLE, manifest)
         yield seen(unreadable=bad, delivery=sent), come
-    for (made, rank), refusal, sent, spec in product(CHILDREN, REFUSALS, DELIVERIES, SPECS):
+    for (made, rank), refusal, sent, spec in product(CHILDREN, REFUSALS, deliveries, SPECS):
         if spec == AGAIN and (refusal or status.run_id is None):
             continue
         if rank < come and made is not None:
@@ -174,7 +176,9 @@ def steps(topic: str) -> Iterator[tuple[OperationStatus, OperationStatus]]:
 
 def _written(old: OperationStatus, sight: Seen) -> Iterator[OperationStatus]:
     plain = old.model_dump(mode="json", by_alias=True, exclude_none=True)
-    for defaults in (DEFAULTS, NO_BROKER, IMPATIENT):
+    failed = sight.delivery is not None and sight.delivery.state is State.FAILED
+    # Only what has failed can be given up, and each look is one of many thousand.
+    for defaults in (DEFAULTS, NO_BROKER, *([IMPATIENT] if failed else [])):
         if (patch := decide(sight, defaults).status) is not None:
             merged = {key: one for key, one in (plain | patch).items() if one is not None}
             yield OperationStatus.model_validate(merged)
