@@ -1,26 +1,31 @@
-"""A relay of TCP connections that can be cut, as networks are."""
+"""A relay of TCP connections that can be cut, or be slow, as networks are."""
 
 import contextlib
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import Self
 
 
 class Relay:
-    """Listens on loopback and carries each connection to a target, until it is cut."""
+    """Listens and carries each connection to a target, until it is cut."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self, host: str, port: int, at: str = "127.0.0.1") -> None:
+        self.target = (host, port)
+        self.delay = 0.0
+        """Seconds that each answer of the target takes longer."""
+        self._at = at
         self._open: list[socket.socket] = []
         self._cut = threading.Event()
         self.carried = 0
         self.refused = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((at, 0))
 
     @property
     def address(self) -> str:
         """`host:port` of this end."""
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"{self._at}:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         """Carry connections from now on."""
@@ -54,23 +59,27 @@ class Relay:
                     self.refused += 1
                     outer.close()
                     continue
-                inner = socket.create_connection(self._target)
+                inner = socket.create_connection(self.target)
                 self.carried += 1
                 self._open += [outer, inner]
-                threading.Thread(target=_carry_both, args=(outer, inner), daemon=True).start()
+                threading.Thread(target=_carry_both, args=(outer, inner, self), daemon=True).start()
 
 
-def _carry_both(outer: socket.socket, inner: socket.socket) -> None:
+def _carry_both(outer: socket.socket, inner: socket.socket, relay: Relay) -> None:
     with outer, inner:
-        back = threading.Thread(target=_carry, args=(inner, outer), daemon=True)
+        slowly = (inner, outer, lambda: relay.delay)
+        back = threading.Thread(target=_carry, args=slowly, daemon=True)
         back.start()
         _carry(outer, inner)
         back.join()
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
+def _carry(
+    source: socket.socket, target: socket.socket, delay: Callable[[], float] = lambda: 0.0
+) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
+            time.sleep(delay())
             target.sendall(data)
     for end in (source, target):
         with contextlib.suppress(OSError):

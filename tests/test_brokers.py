@@ -22,6 +22,13 @@ KEY = "-----BEGIN PRIVATE KEY-----\nclient\n-----END PRIVATE KEY-----"
 USER = {"user": "alice", "password": "wonder land "}
 PAIR = {"user.crt": CRT, "user.key": KEY}
 CREDENTIALS = {"sasl.username": "alice", "sasl.password": "wonder land "}
+TOKEN = {
+    "protocol": "SASL_SSL",
+    "sasl.mechanism": "OAUTHBEARER",
+    "sasl.oauthbearer.token.endpoint.url": "https://example.org/token",
+    "sasl.oauthbearer.client.id": "operations",
+    "sasl.oauthbearer.client.secret": "wonder land",
+}
 SCRAM = {"protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", **USER}
 
 
@@ -64,6 +71,20 @@ SCRAM = {"protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", **USER}
                 **CREDENTIALS,
             },
             id="SCRAM and a certificate",
+        ),
+        pytest.param(
+            {**TOKEN, "sasl.oauthbearer.scope": "events", "sasl.oauthbearer.ca.crt": CA},
+            {
+                "security.protocol": "SASL_SSL",
+                "sasl.mechanism": "OAUTHBEARER",
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.token.endpoint.url": "https://example.org/token",
+                "sasl.oauthbearer.client.id": "operations",
+                "sasl.oauthbearer.client.secret": "wonder land",
+                "sasl.oauthbearer.scope": "events",
+                "https.ca.pem": CA,
+            },
+            id="tokens",
         ),
         pytest.param(
             {"protocol": "SSL", "ca.crt": CA, **PAIR},
@@ -128,8 +149,33 @@ def test_a_secret(secret: dict[str, str], expected: dict[str, Any]) -> None:
         ),
         pytest.param(
             {k: v for k, v in SCRAM.items() if k != "password"},
-            "password is missing: protocol SASL_SSL needs user and password",
+            "password is missing: sasl.mechanism SCRAM-SHA-512 needs it",
             id="no password",
+        ),
+        pytest.param(
+            {**TOKEN, "user": "alice"},
+            "user is of no use with sasl.mechanism OAUTHBEARER: remove it",
+            id="a user beside tokens",
+        ),
+        pytest.param(
+            {**SCRAM, "sasl.oauthbearer.client.id": "x"},
+            "sasl.oauthbearer.client.id is of no use with sasl.mechanism SCRAM-SHA-512: remove it",
+            id="a client beside a password",
+        ),
+        pytest.param(
+            {k: v for k, v in TOKEN.items() if not k.endswith("url")},
+            "sasl.oauthbearer.token.endpoint.url is missing: sasl.mechanism OAUTHBEARER needs it",
+            id="no endpoint",
+        ),
+        pytest.param(
+            {**TOKEN, "sasl.oauthbearer.token.endpoint.url": "example.org"},
+            "sasl.oauthbearer.token.endpoint.url is 'example.org': give a URL, https://...",
+            id="an endpoint that is no URL",
+        ),
+        pytest.param(
+            {**TOKEN, "sasl.oauthbearer.ca.crt": "MIIB"},
+            "sasl.oauthbearer.ca.crt is not PEM",
+            id="an authority of the endpoint in another form",
         ),
         pytest.param(
             {"protocol": "SSL", "ca.crt": CA},

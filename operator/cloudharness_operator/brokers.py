@@ -21,13 +21,22 @@ from cloudharness_operator.delivery import (
 from cloudharness_operator.errors import InvalidSettings
 
 PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+OAUTH: Final = "OAUTHBEARER"
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", OAUTH)
 
-SASL_KEYS: Final = {
-    "sasl.mechanism": "sasl.mechanism",
-    "user": "sasl.username",
-    "password": "sasl.password",
+PASSWORD_KEYS: Final = {"user": "sasl.username", "password": "sasl.password"}
+_BEARER: Final = "sasl.oauthbearer"
+TOKEN_KEYS: Final = {
+    f"{_BEARER}.token.endpoint.url": f"{_BEARER}.token.endpoint.url",
+    f"{_BEARER}.client.id": f"{_BEARER}.client.id",
+    f"{_BEARER}.client.secret": f"{_BEARER}.client.secret",
+    f"{_BEARER}.scope": f"{_BEARER}.scope",
+    f"{_BEARER}.extensions": f"{_BEARER}.extensions",
+    f"{_BEARER}.ca.crt": "https.ca.pem",
 }
+"""KafkaSink has none for tokens, so these are librdkafka's own names (CONFIGURATION.md)."""
+_NEEDED: Final = tuple(TOKEN_KEYS)[:3]
+SASL_KEYS: Final = {"sasl.mechanism": "sasl.mechanism", **PASSWORD_KEYS, **TOKEN_KEYS}
 TLS_KEYS: Final = {
     "ca.crt": "ssl.ca.pem",
     "user.crt": "ssl.certificate.pem",
@@ -106,6 +115,9 @@ def security(secret: Mapping[str, str]) -> dict[str, Any]:
     if protocol.endswith("SSL"):
         wanted = wanted | ({"ca.crt": "ssl.ca.pem"} if _skips(found) else TLS_KEYS)
     settings = {name: found[key] for key, name in wanted.items() if key in found}
+    if settings.get("sasl.mechanism") == OAUTH:
+        # librdkafka then fetches tokens itself, and new ones before they expire.
+        settings[f"{_BEARER}.method"] = "oidc"
     return {"security.protocol": protocol, **settings}
 
 
@@ -133,15 +145,29 @@ def _sasl_problems(found: Mapping[str, str]) -> Iterator[str]:
     mechanism = found.get("sasl.mechanism", "")
     if mechanism not in MECHANISMS:
         yield f"sasl.mechanism is {_shown(mechanism)}: use one of {', '.join(MECHANISMS)}"
-    for key in ("user", "password"):
+    tokens = mechanism == OAUTH
+    for key in _NEEDED if tokens else PASSWORD_KEYS:
         if key not in found:
-            yield f"{key} is missing: protocol {found['protocol']} needs user and password"
+            yield f"{key} is missing: sasl.mechanism {mechanism} needs it"
+    for key in PASSWORD_KEYS if tokens else TOKEN_KEYS:
+        if key in found:
+            yield f"{key} is of no use with sasl.mechanism {mechanism}: remove it"
+    if tokens:
+        yield from _token_problems(found)
+
+
+def _token_problems(found: Mapping[str, str]) -> Iterator[str]:
+    url, authority = f"{_BEARER}.token.endpoint.url", f"{_BEARER}.ca.crt"
+    if not found[url].startswith(("https://", "http://")):
+        yield f"{url} is {found[url]!r}: give a URL, https://..."
+    if authority in found and not PEM.search(found[authority]):
+        yield _no_pem(authority)
 
 
 def _tls_problems(found: Mapping[str, str]) -> Iterator[str]:
     for key in TLS_KEYS:
         if key in found and not PEM.search(found[key]):
-            yield f"{key} is not PEM: it must hold a line like -----BEGIN CERTIFICATE-----"
+            yield _no_pem(key)
     if _skips(found):
         return
     given = [key for key in ("user.crt", "user.key") if key in found]
@@ -152,6 +178,10 @@ def _tls_problems(found: Mapping[str, str]) -> Iterator[str]:
             "user.crt and user.key are missing: add them, or user.skip: true "
             "where the broker asks for no client certificate"
         )
+
+
+def _no_pem(key: str) -> str:
+    return f"{key} is not PEM: it must hold a line like -----BEGIN CERTIFICATE-----"
 
 
 def _skips(found: Mapping[str, str]) -> bool:

@@ -1,14 +1,9 @@
 """Brokers that ask for TLS, certificates and passwords, and what they refuse."""
 
 import json
-import shutil
-import subprocess
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import (
@@ -28,7 +23,6 @@ from cloudharness_operation.event_schema import ExitEventValue
 from cloudharness_operation.names import KIND, LABEL_OPERATION
 from tests import kafka
 from tests.cluster import Cluster, config
-from tests.cluster.controlplane import JAVA, accepts
 from tests.cluster.embedded import EmbeddedCluster
 from tests.e2e.operations import bash, operation
 from tests.installation import FULL_KIND, RELEASE, Installation, condition, eventually
@@ -241,39 +235,6 @@ def test_a_topic_that_is_not_allowed_is_refused(vacant: Installation) -> None:
     assert "use one like mine, e2e-*, or add it to kafka.allowedTopics" in accepted["message"]
     vacant.apply(operation("ours", bash("true"), topic=vacant.namespace))
     vacant.wait_for("ours", "Notified")
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("admin")
-def test_a_topic_that_is_not_there_is_told_and_tried_again(
-    vacant: Installation, tmp_path: Path
-) -> None:
-    with strict_broker(vacant, tmp_path) as servers:
-        vacant.install(f"kafka.bootstrapServers={servers}")
-        vacant.apply(operation("homeless", bash("true"), topic=vacant.namespace))
-        vacant.wait_for("homeless")
-        message = told(vacant, "homeless", "False", "TopicNotFound")
-        assert vacant.namespace in message
-        make_topic(AdminClient({"bootstrap.servers": servers}), NewTopic(vacant.namespace, 1, 1))
-        vacant.wait_for("homeless", "Notified")
-
-
-@contextmanager
-def strict_broker(one: Installation, folder: Path) -> Iterator[str]:
-    """Another broker, which makes no topic by itself: that is a setting of the whole broker."""
-    assert isinstance(one.cluster, EmbeddedCluster)
-    home, properties = Path(one.cluster.artifacts.kafka), folder / "server.properties"
-    shutil.copytree(home / "formatted", folder / "data")
-    text = config.kafka_properties(f"{folder}/data").replace(":9092", ":9192")
-    text = text.replace(":9093", ":9193").replace("enable=true", "enable=false")
-    properties.write_text(text)
-    command = ["java", *JAVA, "-cp", f"{home}/libs/*", "kafka.Kafka", str(properties)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            eventually(lambda: accepts(config.BRIDGE_ADDRESS, 9192))
-            yield f"{config.BRIDGE_ADDRESS}:9192"
-        finally:
-            process.kill()
 
 
 PAYLOADS = {
