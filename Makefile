@@ -72,6 +72,10 @@ benchmark: $(BIN)/ready ## Measure how fast operations become Workflows
 benchmark-crowd: $(BIN)/ready ## Measure what 10,000 finished operations cost on a real cluster
 	$(BIN)/python -m benchmarks.crowd
 
+.PHONY: benchmark-events
+benchmark-events: $(BIN)/ready ## Measure how fast ends are told, also when Kafka was away
+	$(BIN)/python -m benchmarks.events
+
 .PHONY: check
 check: $(BIN)/ready ## Format, lint, types, the rooms' borders, and that generated files are fresh
 	$(BIN)/ruff format --check --quiet .

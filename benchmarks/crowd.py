@@ -43,11 +43,11 @@ def main() -> None:
 def measure(one: Installation) -> None:
     """Go through it once."""
     begun = time.monotonic()
-    _apply(one, CROWD)
+    apply_crowd(one, CROWD)
     print(f"{CROWD} created in {time.monotonic() - begun:.0f} s", flush=True)
-    eventually(lambda: _finished(one) == CROWD, timeout=900, every=2)
+    eventually(lambda: finished(one) == CROWD, timeout=900, every=2)
     print(f"all ended after {time.monotonic() - begun:.0f} s", flush=True)
-    print(f"resident memory of the operator: {_resident():.0f} MiB", flush=True)
+    print(f"resident memory of the operator: {resident():.0f} MiB", flush=True)
 
     before = _writes(one)
     time.sleep(IDLE)
@@ -58,10 +58,10 @@ def measure(one: Installation) -> None:
     time.sleep(0.5)
     one.rolled_out()
     print(f"ready {time.monotonic() - killed:.1f} s after a kill", flush=True)
-    print(f"resident memory then: {_resident():.0f} MiB", flush=True)
+    print(f"resident memory then: {resident():.0f} MiB", flush=True)
 
     one.scale_operator(0)
-    _apply(one, EXPIRING, ttlSecondsAfterFinished=1)
+    apply_crowd(one, EXPIRING, ttlSecondsAfterFinished=1)
     one.scale_operator(1)
     eventually(lambda: _there(one) == CROWD - EXPIRING, timeout=300, every=1)
     times = sorted(deletions(one, "cloudharnessoperations").values())
@@ -74,7 +74,7 @@ def measure(one: Installation) -> None:
     )
 
 
-def _apply(one: Installation, count: int, **spec: object) -> None:
+def apply_crowd(one: Installation, count: int, **spec: object) -> None:
     """Write the first operations of the crowd, with these fields besides."""
 
     def part(first: int) -> None:
@@ -90,7 +90,8 @@ def _apply(one: Installation, count: int, **spec: object) -> None:
         list(pool.map(part, range(0, count, PART)))
 
 
-def _finished(one: Installation) -> int:
+def finished(one: Installation) -> int:
+    """Count the operations that have ended."""
     path = "jsonpath={range .items[?(@.status.completionTime)]}x{end}"
     return len(one.kubectl("get", FULL_KIND, "-o", path, timeout=120))
 
@@ -109,7 +110,7 @@ def _writes(one: Installation) -> int:
     )
 
 
-def _resident() -> float:
+def resident() -> float:
     """Return the memory of the operator's process in MiB, as the kernel counts it.
 
     Only an embedded cluster's processes are seen from here.

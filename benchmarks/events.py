@@ -1,0 +1,204 @@
+"""How fast ends are told: to Kafka alone, through the whole operator, and when Kafka was away.
+
+First a publisher and a broker, nothing else. Then an operator on a real cluster: Workflows end at
+a steady rate, by what Argo would write (Argo itself is stopped: it could not end as many), and
+each event is timed from that write until a consumer has it. At last a crowd ends while the broker
+is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import confluent_kafka
+
+from benchmarks.crowd import apply_crowd, finished, resident
+from cloudharness_operation.event import Destination, ExitEvent, Outcome
+from cloudharness_operator.connection import configuration
+from cloudharness_operator.delivery import State
+from cloudharness_operator.notify import Client, KafkaPublisher
+from tests.brokers import brokers
+from tests.cluster import Cluster, ClusterError, open_cluster
+from tests.cluster.embedded import EmbeddedCluster
+from tests.e2e.operations import bash, operation
+from tests.e2e.test_brokers import metrics
+from tests.installation import FULL_KIND, Installation, eventually
+
+EVENTS: Final = int(os.environ.get("EVENTS", "20000"))
+ENDS: Final = int(os.environ.get("ENDS", "1000"))
+RATE: Final = 50
+CROWD: Final = int(os.environ.get("CROWD", "10000"))
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+END: Final = {"phase": "Succeeded", "finishedAt": "2026-01-01T00:00:00Z", "progress": "1/1"}
+TOPIC: Final = "ends"
+FOUND: Final = "cloudharness_operation_events"
+
+
+def main() -> None:
+    """Measure, and print it as it comes."""
+    with open_cluster() as cluster, TemporaryDirectory() as place:
+        if not isinstance(cluster, EmbeddedCluster):
+            raise ClusterError("this stops Argo and a broker: it needs the embedded cluster")
+        asyncio.run(publish(str(cluster.kafka)))
+        with installation(cluster, "ends") as one, without_argo(cluster):
+            one.install(f"kafka.bootstrapServers={one.kafka}")
+            at_a_rate(one)
+        with installation(cluster, "crowd") as one:
+            while_away(one, cluster, Path(place))
+
+
+@contextmanager
+def installation(cluster: Cluster, name: str) -> Iterator[Installation]:
+    """Make a namespace for an operator, and remove it."""
+    cluster.kubectl("create", "namespace", name)
+    one = Installation(cluster, name)
+    try:
+        yield one
+    finally:
+        one.remove()
+
+
+@contextmanager
+def without_argo(cluster: Cluster) -> Iterator[None]:
+    """Stop Argo's controller for a while."""
+    argo = ("--namespace=argo", "scale", "deployment/workflow-controller")
+    cluster.kubectl(*argo, "--replicas=0")
+    try:
+        yield
+    finally:
+        cluster.kubectl(*argo, "--replicas=1")
+
+
+async def publish(servers: str) -> None:
+    """Time events from the publisher's hands to the broker's word, all at once and one by one."""
+    acked = asyncio.Queue[str]()
+    client = Client(lambda: configuration(servers))
+    publisher = KafkaPublisher(client, acked.put_nowait, time.monotonic)
+    publisher.publish(event(0))
+    await acked.get()  # It has made the topic.
+    begun = time.monotonic()
+    for number in range(1, EVENTS + 1):
+        publisher.publish(event(number))
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    for _ in range(EVENTS):
+        await acked.get()
+    took = time.monotonic() - begun
+    known = [publisher.delivery(event(number).id) for number in range(EVENTS + 1)]
+    if not all(one is not None and one.state is State.ACKED for one in known):
+        raise RuntimeError("not all events were acknowledged")
+    print(f"{EVENTS} events acknowledged in {took:.2f} s: {EVENTS / took:.0f} a second", flush=True)
+    times = []
+    for number in range(EVENTS + 1, EVENTS + 1001):
+        begun = time.monotonic()
+        publisher.publish(event(number))
+        await acked.get()
+        times.append(time.monotonic() - begun)
+    print(f"one by one, each is acknowledged after {spread(times)}", flush=True)
+    await publisher.close()
+
+
+def event(number: int) -> ExitEvent:
+    """Return an event like those that are sent."""
+    to = Destination(f"uid-{number}", "namespace", f"op-{number}", "1", ("benchmark",), "x" * 100)
+    outcome = Outcome("Succeeded", "AllTasksSucceeded", "all tasks succeeded", NOW, NOW)
+    return ExitEvent(to, outcome, f"op-{number}-12345")
+
+
+def at_a_rate(one: Installation) -> None:
+    """End Workflows at a steady rate, and time when Kafka has it."""
+    for number in range(ENDS):
+        one.apply(operation(f"op{number}", bash("true"), topic=TOPIC))
+    eventually(lambda: len(one.find("workflows")) == ENDS, timeout=300, every=2)
+    children = {
+        child["metadata"]["ownerReferences"][0]["uid"]: child["metadata"]["name"]
+        for child in one.find("workflows")
+    }
+    heard: dict[str, float] = {}
+    listener = threading.Thread(target=listen, args=(one.kafka, heard, ENDS), daemon=True)
+    listener.start()
+    ended: dict[str, float] = {}
+
+    def end(uid: str) -> None:
+        ended[uid] = time.monotonic()
+        one.server.patch("workflows", children[uid], {"status": END})
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        for number, uid in enumerate(children):
+            time.sleep(max(0.0, begun + number / RATE - time.monotonic()))
+            pool.submit(end, uid)
+    rate = ENDS / (time.monotonic() - begun)
+    listener.join(120)
+    times = [heard[uid] - at for uid, at in ended.items() if uid in heard]
+    print(
+        f"{len(times)} of {ENDS} ends at {rate:.0f} a second: from the write that ends the "
+        f"Workflow until a consumer has the event {spread(times)}",
+        flush=True,
+    )
+
+
+def listen(servers: str, heard: dict[str, float], enough: int) -> None:
+    """Note when events come."""
+    settings = {"bootstrap.servers": servers, "group.id": "benchmark", "fetch.wait.max.ms": 5}
+    consumer = confluent_kafka.Consumer({**settings, "auto.offset.reset": "earliest"})
+    consumer.assign([confluent_kafka.TopicPartition(TOPIC, 0, 0)])
+    until = time.monotonic() + 300
+    while len(heard) < enough and time.monotonic() < until:
+        message = consumer.poll(0.05)
+        if message is not None and message.error() is None:
+            heard.setdefault(bytes(message.key() or b"").decode(), time.monotonic())
+    consumer.close()
+
+
+def while_away(one: Installation, cluster: EmbeddedCluster, place: Path) -> None:
+    """Have a crowd end while the broker is away, and see how that is made good."""
+    with brokers(cluster, place) as own:
+        one.install(f"kafka.bootstrapServers={own.servers}")
+        print(f"the operator has {resident():.0f} MiB", flush=True)
+        own.all[0].kill()
+        begun = time.monotonic()
+        notify: dict[str, Any] = {"notify": {"topic": TOPIC, "payload": "x" * 100}}
+        apply_crowd(one, CROWD, onExit=notify)
+        eventually(lambda: finished(one) == CROWD, timeout=1200, every=2)
+        took = time.monotonic() - begun
+        print(f"{CROWD} end in {took:.0f} s while the broker is away", flush=True)
+        numbers = metrics(one)
+        print(
+            f"{numbers[f'{FOUND}_pending']:.0f} events wait, the oldest for "
+            f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
+            flush=True,
+        )
+        begun = time.monotonic()
+        one.apply(operation("other", bash("true")))
+        one.wait_for("other")
+        print(f"another operation runs in {time.monotonic() - begun:.1f} s", flush=True)
+        own.start()
+        begun = time.monotonic()
+        eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
+        took = time.monotonic() - begun
+        print(f"all are told {took:.0f} s after it is back; {resident():.0f} MiB", flush=True)
+        restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]
+        print(f"restarts of the operator: {restarts}", flush=True)
+        one.cluster.kubectl("delete", FULL_KIND, "--all", "-n", one.namespace, timeout=600)
+
+
+def spread(times: list[float]) -> str:
+    """Return the middle and the slow end of some times."""
+    times = sorted(times)
+    middle, slow = times[len(times) // 2], times[len(times) * 99 // 100]
+    return f"p50 {middle * 1000:.1f} ms, p99 {slow * 1000:.1f} ms"
+
+
+if __name__ == "__main__":
+    main()
