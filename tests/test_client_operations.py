@@ -25,6 +25,8 @@ from tests.examples import defaults
 
 Manifest = dict[str, Any]
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 def f(number: int = 1, *, word: str = "x") -> str:
     return word * number
@@ -350,6 +352,11 @@ SETTINGS: list[tuple[str, Manifest, Manifest]] = [
         "an end that is told with JSON",
         {"on_exit_notify": {"queue": "q", "payload": {"a": 1}, "image": "workflows-notify-queue"}},
         {"onExit": {"notify": {"topic": "q", "payload": '{"a": 1}'}}},
+    ),
+    (
+        "an end that is part of a trace",
+        {"on_exit_notify": {"queue": "q", "traceparent": TRACE}},
+        {"onExit": {"notify": {"topic": "q", "payload": "", "traceparent": TRACE}}},
     ),
     (
         "pods that go early",

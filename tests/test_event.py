@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cloudharness_operation.event import Destination, event_id, timestamp
 from cloudharness_operation.model import MAX_PAYLOAD_LENGTH
+from cloudharness_operator.records import binary
 from tests.builders import (
     CHILD,
     EVENT_ID,
@@ -67,6 +68,14 @@ def test_the_attributes(status: str, kind: str) -> None:
     }
 
 
+def test_the_trace_is_an_attribute_where_there_is_one() -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert "traceparent" not in exit_event().attributes
+    assert exit_event(traceparent=trace).attributes["traceparent"] == trace
+    _, _, headers = binary(exit_event(traceparent=trace))
+    assert dict(headers)["ce_traceparent"] == trace.encode()
+
+
 def test_the_data() -> None:
     assert exit_event(payload='{"ours": 1}').data == {
         "status": "Succeeded",
@@ -116,6 +125,7 @@ texts = st.text(min_size=1, max_size=20)
         run=texts,
         topics=st.lists(texts, min_size=1, max_size=3).map(tuple),
         payload=st.text(max_size=60),
+        traceparent=st.text(max_size=60),
     )
 )
 def test_an_annotation_says_what_was_put_into_it(wanted: Destination) -> None:

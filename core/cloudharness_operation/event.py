@@ -32,11 +32,17 @@ class Destination:
     topics: tuple[str, ...]
     payload: str
     run_id: str = ""
+    traceparent: str = ""
+    """The trace that it all belongs to (W3C Trace Context). Empty: none."""
 
     def to_annotation(self) -> str:
         """Return this as the text of an annotation."""
+        fields = asdict(self)
+        if not self.traceparent:
+            # What an older operator does not know it could not read, after a rollback.
+            del fields["traceparent"]
         # As it is: escaped, a payload could outgrow what annotations may hold.
-        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_annotation(cls, text: str) -> Destination:
@@ -54,7 +60,9 @@ class Destination:
             raise ValueError(f"not an exit-event annotation: {error}") from error
         texts = (found.uid, found.namespace, found.name, found.run, *found.topics)
         whole = all(isinstance(text, str) and text for text in texts)
-        free = all(isinstance(text, str) for text in (found.payload, found.run_id))
+        free = all(
+            isinstance(text, str) for text in (found.payload, found.run_id, found.traceparent)
+        )
         if not (whole and topics and isinstance(topics, list) and free):
             raise ValueError("not an exit-event annotation: a field is empty or no text")
         return found
@@ -97,6 +105,7 @@ class ExitEvent:
             "subject": to.name,
             "time": self.outcome.finished,
             "datacontenttype": "application/json",
+            **({"traceparent": to.traceparent} if to.traceparent else {}),
         }
 
     @property

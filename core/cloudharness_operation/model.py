@@ -76,6 +76,16 @@ Topic = Annotated[
 ]
 
 
+TraceParent = Annotated[
+    str,
+    form(
+        r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        55,
+        "write a W3C traceparent of version 00: 00-<trace id>-<parent id>-<flags>, in lower case",
+    ),
+]
+
+
 class Notify(Resource):
     """Where the exit of the operation is told, and with what."""
 
@@ -84,6 +94,9 @@ class Notify(Resource):
     payload: Annotated[str, StringConstraints(max_length=MAX_PAYLOAD_LENGTH)] = ""
     """Text handed through to the event's `payload` as it is, at most 32768 characters. Often
     JSON."""
+    traceparent: TraceParent | None = None
+    """The trace that the event belongs to, as W3C Trace Context has it: the event's attribute of
+    that name (CloudEvents, distributed tracing extension)."""
 
 
 class OnExit(Resource):

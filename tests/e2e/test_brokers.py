@@ -237,6 +237,7 @@ def test_a_topic_that_is_not_allowed_is_refused(vacant: Installation) -> None:
     vacant.wait_for("ours", "Notified")
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PAYLOADS = {
     "text": 'plain \u00e9 \U0001f680 \\ "',
     "dict": '{"b": 1, "a": [1.0, null]}',
@@ -250,7 +251,9 @@ def test_a_listener_of_cloudharness_reads_the_event_and_the_other_mode_has_it_al
 ) -> None:
     servers = own.kafka
     for name, payload in PAYLOADS.items():
-        notify = {"notify": {"topic": own.namespace, "payload": payload}}
+        notify = {
+            "notify": {"topic": own.namespace, "payload": payload, "traceparent": TRACE},
+        }
         own.apply(operation(name, bash("true"), onExit=notify))
     for name in PAYLOADS:
         own.wait_for(name, "Notified")
@@ -261,6 +264,7 @@ def test_a_listener_of_cloudharness_reads_the_event_and_the_other_mode_has_it_al
         assert event.data["status"] == "Succeeded"
         child = own.status(event.data["operation"])["workflowRef"]["name"]
         assert event.data["workflow"] == child
+        assert event.attributes["ce_traceparent"] == TRACE
     own.install(f"kafka.bootstrapServers={servers}", "kafka.contentMode=structured")
     topic = f"{own.namespace}-structured"
     own.apply(operation("whole", bash("true"), topic=topic))

@@ -742,6 +742,12 @@ EXITS: list[Row] = [
         "spec.onExit.notify.topic",
         "write a Kafka topic: letters",
     ),
+    (
+        "a trace of another form",
+        notify(traceparent="00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"),
+        "spec.onExit.notify.traceparent",
+        "write a W3C traceparent of version 00",
+    ),
     ("two dots", notify(topic=".."), "spec.onExit.notify.topic", "choose another name"),
     (
         "a long topic",

@@ -113,7 +113,7 @@ def notification(given: object) -> Manifest | None:
         return None
     if not isinstance(given, Mapping):
         raise bad(what, f"give a dict with 'queue' and 'payload', not {given!r}")
-    if unknown := set(given) - {"queue", "payload", "image"}:
+    if unknown := set(given) - {"queue", "payload", "traceparent", "image"}:
         raise bad(what, f"takes 'queue' and 'payload', not {', '.join(map(repr, sorted(unknown)))}")
     if not given.get("queue"):
         raise bad(what, "'queue' is missing: name the topic that is told")
@@ -125,7 +125,9 @@ def notification(given: object) -> Manifest | None:
         )
     payload = given.get("payload", "")
     text = payload if isinstance(payload, str) else json.dumps(payload)
-    return {"notify": {"topic": given["queue"], "payload": text}}
+    trace = given.get("traceparent")
+    traced = {} if trace is None else {"traceparent": trace}
+    return {"notify": {"topic": given["queue"], "payload": text, **traced}}
 
 
 def ttl(given: object) -> TtlStrategy:

@@ -68,7 +68,7 @@ class ContainerizedOperation(ManagedOperation, Running):
         ttl_strategy: how long the Workflow is kept after the end, with its pods and their logs:
             `secondsAfterCompletion`, `secondsAfterSuccess`, `secondsAfterFailure`. None: for ever.
         on_exit_notify: `queue`, a Kafka topic that is told the end, and `payload`, what it is told
-            with it: a str, or anything that is JSON.
+            with it: a str, or anything that is JSON; also `traceparent`, if it is part of a trace.
         shared_volume_size: size of each volume that is made, in MiB, or as `"10Gi"`.
 
     Raises:

@@ -136,6 +136,7 @@ def _destination(
         run_id=run_id,
         topics=topics,
         payload=notify.payload if notify else "",
+        traceparent=(notify.traceparent or "") if notify else "",
     )
 
 
