@@ -36,7 +36,8 @@ from tests.installation import FULL_KIND, Installation, eventually
 
 EVENTS: Final = int(os.environ.get("EVENTS", "20000"))
 ENDS: Final = int(os.environ.get("ENDS", "1000"))
-RATE: Final = 50
+RATES: Final = (15, 50)
+"""Ends a second."""
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 END: Final = {"phase": "Succeeded", "finishedAt": "2026-01-01T00:00:00Z", "progress": "1/1"}
@@ -49,10 +50,12 @@ def main() -> None:
     with open_cluster() as cluster, TemporaryDirectory() as place:
         if not isinstance(cluster, EmbeddedCluster):
             raise ClusterError("this stops Argo and a broker: it needs the embedded cluster")
+        cluster.join()
         asyncio.run(publish(str(cluster.kafka)))
         with installation(cluster, "ends") as one, without_argo(cluster):
             one.install(f"kafka.bootstrapServers={one.kafka}")
-            at_a_rate(one)
+            for rate in RATES:
+                at_a_rate(one, rate)
         with installation(cluster, "crowd") as one:
             while_away(one, cluster, Path(place))
 
@@ -115,17 +118,19 @@ def event(number: int) -> ExitEvent:
     return ExitEvent(to, outcome, f"op-{number}-12345")
 
 
-def at_a_rate(one: Installation) -> None:
+def at_a_rate(one: Installation, rate: int) -> None:
     """End Workflows at a steady rate, and time when Kafka has it."""
+    topic = f"ends-{rate}"
     for number in range(ENDS):
-        one.apply(operation(f"op{number}", bash("true"), topic=TOPIC))
-    eventually(lambda: len(one.find("workflows")) == ENDS, timeout=300, every=2)
-    children = {
-        child["metadata"]["ownerReferences"][0]["uid"]: child["metadata"]["name"]
-        for child in one.find("workflows")
-    }
+        one.apply(operation(f"at{rate}-{number}", bash("true"), topic=topic))
+    # The first event makes the topic, which takes a broker longer than all else.
+    one.apply(operation(f"first-{rate}", bash("true"), topic=topic, cancel="Stop"))
+    one.wait_for(f"first-{rate}", "Notified")
+    eventually(lambda: len(_open(one)) == ENDS, timeout=300, every=2)
+    children = _open(one)
     heard: dict[str, float] = {}
-    listener = threading.Thread(target=listen, args=(one.kafka, heard, ENDS), daemon=True)
+    work = (one.kafka, topic, heard, ENDS + 1)
+    listener = threading.Thread(target=listen, args=work, daemon=True)
     listener.start()
     ended: dict[str, float] = {}
 
@@ -136,23 +141,32 @@ def at_a_rate(one: Installation) -> None:
     begun = time.monotonic()
     with ThreadPoolExecutor(16) as pool:
         for number, uid in enumerate(children):
-            time.sleep(max(0.0, begun + number / RATE - time.monotonic()))
+            time.sleep(max(0.0, begun + number / rate - time.monotonic()))
             pool.submit(end, uid)
-    rate = ENDS / (time.monotonic() - begun)
+    seen = ENDS / (time.monotonic() - begun)
     listener.join(120)
     times = [heard[uid] - at for uid, at in ended.items() if uid in heard]
     print(
-        f"{len(times)} of {ENDS} ends at {rate:.0f} a second: from the write that ends the "
+        f"{len(times)} of {ENDS} ends at {seen:.0f} a second: from the write that ends the "
         f"Workflow until a consumer has the event {spread(times)}",
         flush=True,
     )
 
 
-def listen(servers: str, heard: dict[str, float], enough: int) -> None:
+def _open(one: Installation) -> dict[str, str]:
+    """Return the names of the Workflows that have not ended, by their operations' uids."""
+    return {
+        child["metadata"]["ownerReferences"][0]["uid"]: child["metadata"]["name"]
+        for child in one.find("workflows")
+        if "phase" not in child.get("status", {})
+    }
+
+
+def listen(servers: str, topic: str, heard: dict[str, float], enough: int) -> None:
     """Note when events come."""
     settings = {"bootstrap.servers": servers, "group.id": "benchmark", "fetch.wait.max.ms": 5}
     consumer = confluent_kafka.Consumer({**settings, "auto.offset.reset": "earliest"})
-    consumer.assign([confluent_kafka.TopicPartition(TOPIC, 0, 0)])
+    consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
     until = time.monotonic() + 300
     while len(heard) < enough and time.monotonic() < until:
         message = consumer.poll(0.05)

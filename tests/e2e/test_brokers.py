@@ -1,6 +1,7 @@
 """Brokers that ask for TLS, certificates and passwords, and what they refuse."""
 
 import json
+import re
 import time
 import urllib.request
 import uuid
@@ -25,7 +26,7 @@ from tests import kafka
 from tests.cluster import Cluster, config
 from tests.cluster.embedded import EmbeddedCluster
 from tests.e2e.operations import bash, operation
-from tests.installation import FULL_KIND, RELEASE, Installation, condition, eventually
+from tests.installation import FULL_KIND, RELEASE, ROOT, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -351,3 +352,20 @@ def metrics(one: Installation) -> dict[str, float]:
         name: float(number)
         for name, _, number in (line.rpartition(" ") for line in lines if line[:1] != "#")
     }
+
+
+def test_every_metric_is_in_the_docs(shared: Installation) -> None:
+    text = (ROOT / "docs" / "operating.md").read_text()
+    (table,) = re.findall(r"^\| Metric .*\n(?:\|.*\n)+", text, re.MULTILINE)
+    documented = {_metric(name) for name in re.findall(r"`(\w+)[`{]", table)}
+    prefix = "cloudharness_operation_"
+    names = (name.partition("{")[0] for name in metrics(shared))
+    found = {_metric(n.removeprefix(prefix)) for n in names if n.startswith(prefix)}
+    # What has labels is shown when it is first counted.
+    later = {"events_failed", "events_given_up", "reconcile_errors"}
+    assert documented - later <= found <= documented
+
+
+def _metric(name: str) -> str:
+    """A metric without the ends that Prometheus' own client puts to its series."""
+    return re.sub(r"_(bucket|sum|count|created|total)$", "", name)
