@@ -23,7 +23,7 @@ from typing import Any, Final
 import confluent_kafka
 
 from benchmarks.crowd import apply_crowd, finished, resident
-from cloudharness_operation.event import Destination, ExitEvent, Outcome
+from cloudharness_operation.event import Destination, ExitEvent, Outcome, timestamp
 from cloudharness_operator.connection import configuration
 from cloudharness_operator.delivery import State
 from cloudharness_operator.notify import Client, KafkaPublisher
@@ -33,6 +33,7 @@ from tests.cluster.embedded import EmbeddedCluster
 from tests.e2e.operations import bash, operation
 from tests.e2e.test_brokers import metrics
 from tests.installation import FULL_KIND, Installation, eventually
+from tests.kafka import Topic
 
 EVENTS: Final = int(os.environ.get("EVENTS", "20000"))
 ENDS: Final = int(os.environ.get("ENDS", "1000"))
@@ -40,9 +41,9 @@ RATES: Final = (15, 50)
 """Ends a second."""
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
-END: Final = {"phase": "Succeeded", "finishedAt": "2026-01-01T00:00:00Z", "progress": "1/1"}
 TOPIC: Final = "ends"
 FOUND: Final = "cloudharness_operation_events"
+QUEUE: Final = "cloudharness_operation_queue_depth"
 
 
 def main() -> None:
@@ -63,11 +64,15 @@ def main() -> None:
 @contextmanager
 def installation(cluster: Cluster, name: str) -> Iterator[Installation]:
     """Make a namespace for an operator, and remove it."""
-    cluster.kubectl("create", "namespace", name)
-    one = Installation(cluster, name)
+    # That of a run before may still be on its way out.
+    one = Installation(cluster, f"{name}-{os.getpid()}")
+    cluster.kubectl("create", "namespace", one.namespace)
     try:
         yield one
     finally:
+        # kubectl would delete them one by one.
+        one.server.clear(FULL_KIND)
+        eventually(lambda: not one.find("workflows"), timeout=600, every=2)
         one.remove()
 
 
@@ -120,7 +125,7 @@ def event(number: int) -> ExitEvent:
 
 def at_a_rate(one: Installation, rate: int) -> None:
     """End Workflows at a steady rate, and time when Kafka has it."""
-    topic = f"ends-{rate}"
+    topic = f"{one.namespace}-{rate}"
     for number in range(ENDS):
         one.apply(operation(f"at{rate}-{number}", bash("true"), topic=topic))
     # The first event makes the topic, which takes a broker longer than all else.
@@ -129,20 +134,24 @@ def at_a_rate(one: Installation, rate: int) -> None:
     eventually(lambda: len(_open(one)) == ENDS, timeout=300, every=2)
     children = _open(one)
     heard: dict[str, float] = {}
-    work = (one.kafka, topic, heard, ENDS + 1)
-    listener = threading.Thread(target=listen, args=work, daemon=True)
+    hearing = (one.kafka, topic, heard, ENDS + 1)
+    listener = threading.Thread(target=listen, args=hearing, daemon=True)
     listener.start()
     ended: dict[str, float] = {}
 
     def end(uid: str) -> None:
         ended[uid] = time.monotonic()
-        one.server.patch("workflows", children[uid], {"status": END})
+        finished = datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
+        status = {"phase": "Succeeded", "finishedAt": timestamp(finished), "progress": "1/1"}
+        one.server.patch("workflows", children[uid], {"status": status})
 
-    begun = time.monotonic()
+    begun, work = time.monotonic(), []
     with ThreadPoolExecutor(16) as pool:
         for number, uid in enumerate(children):
             time.sleep(max(0.0, begun + number / rate - time.monotonic()))
-            pool.submit(end, uid)
+            work.append(pool.submit(end, uid))
+    for one_end in work:
+        one_end.result()
     seen = ENDS / (time.monotonic() - begun)
     listener.join(120)
     times = [heard[uid] - at for uid, at in ended.items() if uid in heard]
@@ -193,6 +202,7 @@ def while_away(one: Installation, cluster: EmbeddedCluster, place: Path) -> None
             f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
             flush=True,
         )
+        eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
         begun = time.monotonic()
         one.apply(operation("other", bash("true")))
         one.wait_for("other")
@@ -202,9 +212,10 @@ def while_away(one: Installation, cluster: EmbeddedCluster, place: Path) -> None
         eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
         took = time.monotonic() - begun
         print(f"all are told {took:.0f} s after it is back; {resident():.0f} MiB", flush=True)
+        ids = {event.id for event in Topic(own.servers, TOPIC).read()}
+        print(f"distinct events in the topic: {len(ids)}", flush=True)
         restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]
         print(f"restarts of the operator: {restarts}", flush=True)
-        one.cluster.kubectl("delete", FULL_KIND, "--all", "-n", one.namespace, timeout=600)
 
 
 def spread(times: list[float]) -> str:
