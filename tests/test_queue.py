@@ -63,6 +63,56 @@ def test_a_key_that_is_added_often_is_handled_once() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("a b C", "c a b"),
+        ("a b B", "b a"),
+        ("A b a", "a b"),
+        ("a B C", "b c a"),
+        ("b A a B", "a b"),
+    ],
+    ids=[
+        "what is urgent overtakes",
+        "what waits already can become urgent, and is handled once",
+        "what is urgent stays so",
+        "of the urgent the first is first",
+        "all urgent, in the order in which they became it",
+    ],
+)
+def test_what_is_urgent_is_first(steps: str, expected: str) -> None:
+    """Capital letters are urgent."""
+
+    async def run() -> None:
+        queue, handler = WorkQueue(), Recorder()
+        for step in steps.split():
+            (queue.hurry if step.isupper() else queue.add)(step.lower())
+        assert len(queue) == len(expected.split())
+        await worked(queue, handler, lambda: not len(queue))
+        await asyncio.sleep(0)
+        assert handler.handled == expected.split()
+
+    asyncio.run(run())
+
+
+def test_what_becomes_urgent_while_it_is_handled_is_next() -> None:
+    async def run() -> None:
+        queue = WorkQueue()
+
+        async def hurry(key: str) -> None:
+            if handler.handled == ["a"]:
+                queue.add(key)
+                queue.hurry(key)
+
+        handler = Recorder(hurry)
+        queue.add("a")
+        queue.add("b")
+        await worked(queue, handler, handler.count(3))
+        assert handler.handled == ["a", "a", "b"]
+
+    asyncio.run(run())
+
+
 def test_a_key_is_never_handled_twice_at_the_same_time() -> None:
     async def run() -> None:
         queue, now, most = WorkQueue(), 0, 0

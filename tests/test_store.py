@@ -17,6 +17,7 @@ from tests.builders import (
     FINISHED,
     NAME,
     NAMESPACE,
+    NOW,
     OTHER_UID,
     UID,
     child,
@@ -450,3 +451,20 @@ def test_who_begins_to_lead_looks_at_all_that_is_not_over(bench: Bench) -> None:
     bench.changed.clear()
     bench.store.look_at_all()
     assert sorted(bench.changed) == sorted(["under-way", UID, OTHER_UID])
+
+
+def test_an_end_that_somebody_waits_for_is_told_as_urgent_and_once() -> None:
+    changed: list[str] = []
+    ended: list[str] = []
+    store = Store(changed.append, lambda: 0.0, ended.append)
+    store.saw_child(child("Running", held=True, resource_version=20))
+    store.saw_child(child("Succeeded", held=True, resource_version=21))
+    store.saw_child(child("Succeeded", held=True, resource_version=22, deleted=NOW))
+    assert (len(changed), len(ended)) == (2, 1)
+
+
+def test_an_end_that_nobody_waits_for_has_time() -> None:
+    ended: list[str] = []
+    store = Store(lambda _: None, lambda: 0.0, ended.append)
+    store.saw_child(child("Succeeded", resource_version=21))
+    assert ended == []

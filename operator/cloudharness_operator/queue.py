@@ -1,7 +1,8 @@
 """A work queue of keys, as client-go's: coalescing, with delays and back-off.
 
 A key that is added many times while it waits is handled once. A key that is added while it
-is being handled is handled once more afterwards, and never twice at the same time.
+is being handled is handled once more afterwards, and never twice at the same time. What is
+urgent overtakes all that is not.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from cloudharness_operator.errors import ApiError
 
 FIRST_BACKOFF: Final = 0.05
 LAST_BACKOFF: Final = 60.0
+
+FIRST, LATER = 0, 1
 
 Handler = Callable[[str], Awaitable[float | None]]
 """Handles a key. Returns the seconds after which to handle it again, or None."""
@@ -30,10 +34,11 @@ class WorkQueue:
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         """Start empty. `jitter` gives numbers from 0 to 1."""
         self._jitter = jitter
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
-        self._waiting: set[str] = set()
+        self._ready: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._count = count()
+        self._waiting: dict[str, int] = {}
         self._handling: set[str] = set()
-        self._again: set[str] = set()
+        self._again: dict[str, int] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
         self._idle = asyncio.Event()
@@ -45,11 +50,19 @@ class WorkQueue:
 
     def add(self, key: str) -> None:
         """Have a key handled as soon as possible."""
+        self._add(key, LATER)
+
+    def hurry(self, key: str) -> None:
+        """Have a key handled before all that are not urgent."""
+        self._add(key, FIRST)
+
+    def _add(self, key: str, rank: int) -> None:
         if key in self._handling:
-            self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting.add(key)
-            self._ready.put_nowait(key)
+            self._again[key] = min(rank, self._again.get(key, rank))
+        elif rank < self._waiting.get(key, LATER + 1):
+            # If it waits already, its other place is passed over when its turn comes.
+            self._waiting[key] = rank
+            self._ready.put_nowait((rank, next(self._count), key))
 
     def add_after(self, key: str, seconds: float) -> None:
         """Have a key handled after some time; of several times the earliest holds."""
@@ -68,8 +81,10 @@ class WorkQueue:
     async def work(self, handler: Handler) -> None:
         """Handle keys, one after the other, for ever. Run as many of these as there are workers."""
         while True:
-            key = await self._ready.get()
-            self._waiting.discard(key)
+            rank, _, key = await self._ready.get()
+            if self._waiting.get(key) != rank:
+                continue
+            del self._waiting[key]
             self._handling.add(key)
             self._idle.clear()
             if timer := self._timers.pop(key, None):
@@ -80,9 +95,8 @@ class WorkQueue:
                 self._handling.discard(key)
                 if not self._handling:
                     self._idle.set()
-            if key in self._again:
-                self._again.discard(key)
-                self.add(key)
+            if (again := self._again.pop(key, None)) is not None:
+                self._add(key, again)
 
     async def _handle(self, key: str, handler: Handler) -> None:
         try:

@@ -56,9 +56,15 @@ class Record:
 class Store:
     """The last seen state. `changed` is told the uid of each operation to look at."""
 
-    def __init__(self, changed: Callable[[str], None], clock: Callable[[], float]) -> None:
-        """Start empty."""
+    def __init__(
+        self,
+        changed: Callable[[str], None],
+        clock: Callable[[], float],
+        ended: Callable[[str], None] | None = None,
+    ) -> None:
+        """Start empty. `ended` is told in the stead of `changed` when somebody waits for an end."""
         self._changed = changed
+        self._ended = ended or changed
         self._clock = clock
         self._operations: dict[str, Record] = {}
         self._children: dict[str, tuple[Child, ...]] = {}
@@ -175,7 +181,8 @@ class Store:
         if old != child:
             others = (one for one in self.children(key) if one.run != child.run)
             self._children[key] = tuple(sorted((*others, child), key=_run))
-            self._changed(key)
+            over = child.is_held and child.has_ended and not (old and old.has_ended)
+            (self._ended if over else self._changed)(key)
 
     def swept(self, child: Child) -> None:
         """Take in that a child's pods have been seen to."""
