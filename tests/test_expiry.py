@@ -63,10 +63,10 @@ def test_the_seconds_of_a_workflow(
     said = {} if given is None else {"ttlStrategy": given}
     phase = ("Succeeded", "Failed", "Error")[place]
     found = read(ended(phase, **said))
-    kept = found.keep if found else FOR_EVER
-    assert of_child(kept, child(phase), END, END) == after[place]
+    assert found is not None
+    assert of_child(found.keep, child(phase), END, END) == after[place]
     if given == {}:
-        assert found is None
+        assert found == Expiry(END)
 
 
 def test_the_default_is_what_the_api_server_fills_in() -> None:
@@ -79,7 +79,7 @@ def test_the_default_is_what_the_api_server_fills_in() -> None:
     ids=["text", "list", "negative", "no number", "nothing"],
 )
 def test_what_is_not_understood_deletes_nothing(given: Any) -> None:
-    assert read(ended(ttlStrategy=given)) is None
+    assert read(ended(ttlStrategy=given)) == Expiry(END)
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_what_is_not_understood_deletes_nothing(given: Any) -> None:
 )
 def test_the_seconds_of_a_record(given: Any, after: int | None) -> None:
     found = read(ended(ttlStrategy={}, ttlSecondsAfterFinished=given))
-    assert (found and found.record_after) == after
+    assert found == Expiry(END, record_after=after)
 
 
 def test_what_is_being_deleted_is_not_deleted_again() -> None:
     manifest = ended(ttlStrategy={}, ttlSecondsAfterFinished=5)
     manifest["metadata"]["deletionTimestamp"] = "2026-01-02T03:05:00Z"
-    assert read(manifest) is None
+    assert read(manifest) == Expiry(END)
 
 
 @pytest.mark.parametrize("time", [None, "", "soon", 5])
@@ -192,6 +192,13 @@ DUE = [
         10,
         stubborn=UNENDED,
         after=50.0,
+    ),
+    row(
+        "also where its Workflow is kept for ever",
+        Expiry(END),
+        UNENDED,
+        10,
+        stubborn=UNENDED,
     ),
     row("it goes in its time all the same", Expiry(END, Keep(60, 60)), UNENDED, 60, child=UNENDED),
     row("those of a run that ended itself have ended", None, child("Failed"), 10),

@@ -74,7 +74,7 @@ class Due:
 
 
 def read(manifest: Manifest) -> Expiry | None:
-    """Return the clean-up of an operation that has ended, or None if there is to be none."""
+    """Return the clean-up of an operation that has ended, or None if nobody can say when."""
     meta, spec, status = (manifest.get(part) or {} for part in ("metadata", "spec", "status"))
     try:
         finished = datetime.fromisoformat(status["completionTime"]).timestamp()
@@ -82,10 +82,8 @@ def read(manifest: Manifest) -> Expiry | None:
         return None
     # What is being deleted is deleted once.
     record = None if meta.get("deletionTimestamp") else _record_after(spec)
-    keep = kept(manifest)
-    if keep == FOR_EVER and record is None:
-        return None
-    return Expiry(finished, keep, record, owner(manifest) if record is not None else "")
+    # Where nothing is due, when it ended still counts for pods that would not stop.
+    return Expiry(finished, kept(manifest), record, "" if record is None else owner(manifest))
 
 
 def kept(manifest: Manifest) -> Keep:

@@ -14,7 +14,7 @@ from tests import kafka
 from tests.cluster import Cluster
 from tests.cluster.choice import from_environment
 from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
-from tests.installation import CHART, RELEASE, Installation, condition, eventually
+from tests.installation import CHART, FULL_KIND, RELEASE, Installation, condition, eventually
 
 # One process: the operations run at the same time, on one operator.
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("engines")]
@@ -222,20 +222,25 @@ def test_nothing_hangs_while_argo_is_away(own: Installation) -> None:
     """What Argo does not begin or end, the operator does."""
     if "PYTEST_XDIST_WORKER" in os.environ or own.cluster.backend == "existing":
         pytest.skip("others need its Argo: make test-engines runs this on clusters of their own")
-    own.apply(operation("argo-left", bash(DEAF), topic=topic(own, "left")))
-    eventually(lambda: is_deaf(own, "argo-left"))
+    own.apply(
+        operation("argo-left", bash(DEAF), topic=topic(own, "left")),
+        operation("argo-kept", bash(DEAF), ttlStrategy={}),
+    )
+    eventually(lambda: is_deaf(own, "argo-left") and is_deaf(own, "argo-kept"))
     argo = ("--namespace=argo", "scale", "deployment/workflow-controller")
     own.cluster.kubectl(*argo, "--replicas=0")
     try:
         own.apply(operation("argo-unseen", bash("true"), pendingDeadlineSeconds=5))
-        patch = '{"spec":{"cancel":"Terminate"}}'
-        own.kubectl("patch", "cho", "argo-left", "--type=merge", "-p", patch)
+        for name in ("argo-left", "argo-kept"):
+            own.server.patch(FULL_KIND, name, {"spec": {"cancel": "Terminate"}})
         unseen = own.wait_for("argo-unseen")
         assert (unseen["phase"], unseen["reason"]) == ("Failed", "PendingDeadlineExceeded")
         assert "is its workflow controller running" in unseen["message"]
         left = own.wait_for("argo-left")
         assert (left["phase"], left["reason"]) == ("Cancelled", "Cancelled")
         eventually(lambda: not own.pods("argo-left"), timeout=90)
+        eventually(lambda: not own.pods("argo-kept"), timeout=90)
+        assert own.workflows("argo-kept")
         (event,) = told(own, "left")
         assert (event.data["status"], event.data["reason"]) == ("Failed", "Cancelled")
         # A Workflow that is deleted while nobody looks after it goes as any other.

@@ -60,8 +60,9 @@ def _section(scenario: Scenario) -> str:
 
 
 def _lines(scenario: Scenario) -> Iterator[str]:
-    ends = f"Ends as `{scenario.status}`, `{scenario.reason}`."
-    yield f"## {scenario.name.capitalize()}\n\n{scenario.says[0].upper()}{scenario.says[1:]}. {ends}\n\n"
+    yield f"## {scenario.name.capitalize()}\n\n"
+    yield f"{scenario.says[0].upper()}{scenario.says[1:]}. "
+    yield f"Ends as `{scenario.status}`, `{scenario.reason}`.\n\n"
     columns = " | ".join(_COLUMNS)
     yield f"| Step | {columns} |\n| --- |{' --- |' * len(_COLUMNS)}\n"
     for place, step in enumerate(scenario.steps):
