@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import sys
 import threading
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +30,7 @@ from cloudharness.workflows.errors import (
 )
 from cloudharness.workflows.following import Follower, Stopped
 from cloudharness.workflows.live import Display, rows
-from cloudharness.workflows.running import create
+from cloudharness.workflows.running import Running, Submitted, create
 from cloudharness_operation.model import Operation
 from tests.builders import NAME, NOW, UID, operation_manifest, stamp
 
@@ -67,6 +69,13 @@ class Script(Connection):
     @override
     def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
         self.asked.append(("get", name))
+        found: Manifest = self._next()
+        return found
+
+    @override
+    def patch(self, place: str, name: str, changes: Any) -> Manifest:
+        self.asked.append(("patch", json.dumps(changes["spec"])))
+        assert changes["metadata"] == {"uid": UID}
         found: Manifest = self._next()
         return found
 
@@ -376,3 +385,127 @@ def test_what_cannot_be_made_is_told(answers: list[Any], asked: int) -> None:
     with pytest.raises(type(answers[0])):
         create(server, {"metadata": {"name": "a"}})
     assert len(server.asked) == asked
+
+
+class One(Running):
+    """An operation that has been submitted."""
+
+    name = NAME
+
+    def __init__(self, *answers: Any) -> None:
+        self.script = Script(*answers)
+        self._submitted = Submitted(self.script, NAME, UID)
+
+    @override
+    def to_manifest(self) -> Manifest:
+        raise NotImplementedError
+
+    @property
+    def changed(self) -> list[Manifest]:
+        """What it has asked for."""
+        return [json.loads(what) for how, what in self.script.asked if how == "patch"]
+
+
+def steered(phase: str, seen: int = 2, **more: Any) -> Manifest:
+    """A state after one change, of which so much has been seen."""
+    found = state(phase, observedGeneration=seen, **more)
+    found["metadata"]["generation"] = 2
+    return found
+
+
+def suspended(phase: str, seen: int, holds: str) -> Manifest:
+    found = steered(phase, seen)
+    found["status"]["conditions"][0] |= {"type": "Suspended", "status": holds}
+    return found
+
+
+MADE = steered("Running", 1)
+STEERED: list[tuple[str, Callable[[One], Any], list[Any], Manifest]] = [
+    (
+        "cancelled, and ended",
+        lambda one: one.cancel(),
+        [MADE, MADE, [event("MODIFIED", steered("Failed"))]],
+        {"cancel": "Stop"},
+    ),
+    (
+        "ended by force",
+        lambda one: one.cancel("Terminate"),
+        [MADE, steered("Failed")],
+        {"cancel": "Terminate"},
+    ),
+    (
+        "suspended, when that is seen",
+        lambda one: one.suspend(),
+        [
+            MADE,
+            suspended("Running", 1, "True"),
+            [event("MODIFIED", suspended("Suspended", 2, "True"))],
+        ],
+        {"suspend": True},
+    ),
+    (
+        "ended before it was suspended",
+        lambda one: one.suspend(),
+        [MADE, steered("Succeeded")],
+        {"suspend": True},
+    ),
+    (
+        "resumed",
+        lambda one: one.resume(),
+        [
+            MADE,
+            suspended("Running", 2, "True"),
+            [event("MODIFIED", suspended("Running", 2, "False"))],
+        ],
+        {"suspend": False},
+    ),
+    (
+        "run again, when that run is on record",
+        lambda one: one.rerun(),
+        [
+            state("Succeeded"),
+            MADE,
+            steered("Succeeded", 1, runId="1"),
+            [event("MODIFIED", steered("Pending", 2, runId="2"))],
+        ],
+        {"runId": "2", "cancel": None},
+    ),
+    (
+        "run again by a name",
+        lambda one: one.rerun("v2"),
+        [MADE, steered("Pending", 2, runId="v2")],
+        {"runId": "v2", "cancel": None},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("act", "answers", "asked"), [row[1:] for row in STEERED], ids=[row[0] for row in STEERED]
+)
+def test_its_course_is_changed_and_that_waited_for(
+    act: Callable[[One], Any], answers: list[Any], asked: Manifest
+) -> None:
+    one = One(*answers, state("Failed"))  # It is read once more, to be returned.
+    assert act(one) is one.persisted
+    assert one.changed == [asked]
+    assert one.script.answers == []
+
+
+def test_what_does_not_come_about_in_time_is_told_by_what_was_asked_for() -> None:
+    with pytest.raises(OperationTimeout, match=r"\(suspend: True\) within 0 s; that still holds"):
+        One(MADE, MADE).suspend(timeout=0)
+
+
+def test_an_operation_of_the_same_name_is_not_steered() -> None:
+    with pytest.raises(WorkflowNotFound, match="another has its name"):
+        One(OperationExists("Precondition failed: UID in precondition")).cancel()
+
+
+@pytest.mark.parametrize(("before", "after"), [("1", "2"), ("41", "42"), ("v1", "v1-[0-9a-f]{32}")])
+def test_the_next_run_has_another_name(before: str, after: str) -> None:
+    found = state("Succeeded")
+    found["spec"]["runId"] = before
+    one = One(found, OperationRefused("enough"))
+    with pytest.raises(OperationRefused):
+        one.rerun()
+    assert re.fullmatch(after, one.changed[0]["runId"])

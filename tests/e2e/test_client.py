@@ -332,6 +332,48 @@ def test_a_cancelled_operation_says_so(service: Installation) -> None:
     assert get_workflow(name).status == Phase.Cancelled
 
 
+def test_its_course_is_changed_from_python() -> None:
+    op = single("sleep 300")
+    op.execute()
+    assert op.suspend(120).status == Phase.Suspended
+    assert op.suspend(120).status == Phase.Suspended
+    assert op.resume(120).status in (Phase.Pending, Phase.Running)
+    assert op.cancel(timeout=120).status == Phase.Cancelled
+    with pytest.raises(OperationCancelled):
+        op.wait(60)
+    # It comes too late, and does no harm.
+    assert op.suspend(120).status == Phase.Cancelled
+
+
+def test_it_is_run_again_from_python() -> None:
+    op = operations.SingleTaskOperation("again-", tasks.PythonTask("p", mean, values=[2, 4]))
+    op.execute()
+    assert op.result(120) == {"mean": 3.0, "of": 2}
+    op.rerun(timeout=120)
+    assert op.result(120) == {"mean": 3.0, "of": 2}
+    assert (op.status.run, op.status.run_id) == (2, "2")
+    assert [(past.run_id, past.phase) for past in op.status.history] == [("1", "Succeeded")]
+
+
+def test_the_twins_of_what_changes_its_course() -> None:
+    async def all_of_it() -> list[str | None]:
+        op = single("sleep 300")
+        await op.submit_async()
+        steps = [
+            await op.suspend_async(120),
+            await op.resume_async(120),
+            await op.cancel_async("Terminate", 120),
+            await op.rerun_async("v2", 120),
+            await op.cancel_async(timeout=120),
+        ]
+        assert op.status.run_id == "v2"
+        return [step.status for step in steps]
+
+    first, _, ended, begun, last = asyncio.run(all_of_it())
+    assert (first, ended, last) == (Phase.Suspended, Phase.Cancelled, Phase.Cancelled)
+    assert begun in (Phase.Pending, Phase.Running)
+
+
 def test_a_time_out_is_one_and_the_operation_goes_on() -> None:
     op = single("sleep 300")
     name = op.execute().name

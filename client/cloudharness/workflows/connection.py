@@ -55,6 +55,10 @@ ANSWER_SECONDS: Final = 30.0
 """How long a request may take, of which nothing is heard before."""
 
 
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+
+
 class Gone(WorkflowException):
     """A watch has to begin anew: what it was to go on from is no longer known."""
 
@@ -103,6 +107,17 @@ class Connection:
         """
         strict = {"fieldValidation": "Strict", **query}
         return self._json("POST", place, query=strict, body=manifest)
+
+    def patch(self, place: str, name: str, changes: Mapping[str, Any]) -> Manifest:
+        """Change an object by a JSON merge patch (RFC 7386); return it as it is then.
+
+        Raises:
+            WorkflowNotFound: it is not there.
+            OperationRefused: the API server does not accept the change.
+
+        """
+        strict = {"fieldValidation": "Strict"}
+        return self._json("PATCH", place, name, query=strict, body=changes, kind=MERGE_PATCH)
 
     def delete(self, place: str, name: str, query: Query = NOTHING) -> None:
         """Delete an object.
@@ -155,9 +170,10 @@ class Connection:
         *,
         query: Query,
         body: Mapping[str, Any] | None = None,
+        kind: str = JSON,
     ) -> Manifest:
         with _translated():
-            answer = self._call(method, place, name, query, body, self._timeout)
+            answer = self._call(method, place, name, query, body, self._timeout, kind)
             found: Manifest = json.loads(answer.read())
             return found
 
@@ -169,13 +185,14 @@ class Connection:
         query: Query,
         body: Mapping[str, Any] | None,
         timeout: float | None,
+        kind: str = JSON,
     ) -> Any:
         path = place.format(namespace=self.namespace) + (f"/{name}" if name else "")
         made = self._client.param_serialize(
             method,
             path,
             query_params=[(key, str(value)) for key, value in query.items() if value is not None],
-            header_params={"Accept": "application/json", "Content-Type": "application/json"},
+            header_params={"Accept": JSON, "Content-Type": kind},
             body=body,
             auth_settings=["BearerToken"],
         )

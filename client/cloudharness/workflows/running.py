@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
 
 from cloudharness.workflows.connection import OPERATIONS, Connection
 from cloudharness.workflows.errors import (
@@ -17,6 +19,7 @@ from cloudharness.workflows.errors import (
 )
 from cloudharness.workflows.lazily import lazily
 from cloudharness.workflows.snapshots import Phase, Workflow
+from cloudharness.workflows.steering import Steered
 from cloudharness_operation.names import ANNOTATION_SUBMISSION
 
 if TYPE_CHECKING:
@@ -103,7 +106,7 @@ def _own(connection: Connection, marked: Manifest, error: OperationExists) -> Ma
     ) from error
 
 
-class Running(ABC):
+class Running(Steered):
     """The half of an operation that speaks to a cluster."""
 
     name: str
@@ -118,6 +121,7 @@ class Running(ABC):
         """Return the result of the whole, by those of its tasks."""
         return dict(values)
 
+    @override
     def submitted(self) -> Submitted:
         """Return where it is.
 
@@ -242,6 +246,7 @@ class Running(ABC):
         """Its status as it is now, as the cluster says."""
         return following.read(self.submitted().read()).status
 
+    @override
     def refresh(self) -> Workflow:
         """Read `persisted` anew, and return it."""
         self.persisted = Workflow(self.submitted().read())
