@@ -17,6 +17,7 @@ import pytest
 from typing_extensions import override
 
 from cloudharness.workflows import listing, results
+from cloudharness.workflows.attached import AttachedOperation
 from cloudharness.workflows.connection import OPERATIONS, WORKFLOWS, Connection, Gone
 from cloudharness.workflows.errors import (
     BadParam,
@@ -509,3 +510,18 @@ def test_the_next_run_has_another_name(before: str, after: str) -> None:
     with pytest.raises(OperationRefused):
         one.rerun()
     assert re.fullmatch(after, one.changed[0]["runId"])
+
+
+@pytest.mark.parametrize(("more", "expected"), [([], 3), (["other"], {"add": 3})])
+def test_what_was_found_by_its_name_is_as_what_was_submitted(
+    more: list[str], expected: Any
+) -> None:
+    found = state("Succeeded", outputs=[{"task": "add", "name": "result", "value": "3"}])
+    (task,) = found["spec"]["tasks"]
+    found["spec"] |= {"type": "Parallel", "tasks": [task, *({**task, "name": n} for n in more)]}
+    one = AttachedOperation(Script(found, found), found)
+    assert (one.name, one.submitted().uid) == (NAME, UID)
+    assert one.result() == expected
+    again = one.to_manifest()
+    assert (again["metadata"], again["spec"]) == ({"name": NAME}, found["spec"])
+    assert set(again) == {"apiVersion", "kind", "metadata", "spec"}

@@ -29,6 +29,7 @@ from cloudharness.workflows.argo import (
     get_workflows,
     submit_workflow,
 )
+from cloudharness.workflows.attached import attach
 from cloudharness.workflows.errors import (
     ClusterUnavailable,
     OperationCancelled,
@@ -343,6 +344,15 @@ def test_its_course_is_changed_from_python() -> None:
         op.wait(60)
     # It comes too late, and does no harm.
     assert op.suspend(120).status == Phase.Cancelled
+
+
+def test_what_another_process_has_made_is_found_by_its_name() -> None:
+    op = operations.SingleTaskOperation("found-", tasks.PythonTask("p", mean, values=[2, 4]))
+    found = attach(op.execute().name)
+    assert found.result(120) == {"mean": 3.0, "of": 2}
+    assert found.wait(10).succeeded()
+    with pytest.raises(WorkflowNotFound):
+        attach("nobody-has-made-it")
 
 
 def test_it_is_run_again_from_python() -> None:
