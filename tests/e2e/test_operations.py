@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 
 import pytest
 import yaml
@@ -181,3 +182,26 @@ def test_an_operation_costs_few_writes(shared: Installation, topic: str, most: i
     assert 1 <= looks <= 3, json.dumps(shared.status(name), indent=1)
     assert len(counted) <= most
     assert made.count("create events") <= 3
+
+
+@pytest.mark.long
+def test_another_run_costs_one_write_more_than_the_first(shared: Installation) -> None:
+    """The one that says which run it is now, before its Workflow is made."""
+
+    def made() -> Counter[str]:
+        found = writes(shared.cluster, shared.namespace, "counted-again")
+        return Counter(f"{verb} {resource}" for verb, resource, _ in found if resource != "events")
+
+    shared.apply(operation("counted-again", bash("sleep 1")))
+    shared.wait_for("counted-again")
+    time.sleep(3)  # Nothing more may come.
+    before = made()
+    shared.server.patch(FULL_KIND, "counted-again", {"spec": {"runId": "2"}})
+    eventually(lambda: shared.status("counted-again").get("runId") == "2")
+    shared.wait_for("counted-again")
+    time.sleep(3)
+    more = made() - before
+    status = more.pop("patch cloudharnessoperations/status")
+    assert more == {"create workflows": 1}
+    # That it is another run, that it runs, its end; on a slow machine a look at the tasks.
+    assert status in (3, 4)
