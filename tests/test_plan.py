@@ -172,6 +172,11 @@ BEGINNING = [
         status=("Pending", "WorkflowCreated", UNDER_WAY),
     ),
     row(
+        "they count from the latest write, such as that it is to run again",
+        seen(operation=operation(), child=child(), since=CLOCK - 90.0, written=CLOCK - 1.0),
+        after=4.0,
+    ),
+    row(
         "and Running, where Argo has begun",
         seen(operation=operation(), child=child("Running"), since=CLOCK - 5.0),
         status=("Running", "TasksRunning", UNDER_WAY),

@@ -178,7 +178,8 @@ def _held_back(seen: Seen, operation: Operation, child: Child, changed: dict[str
     """Return the seconds for which a change can wait, so that it is written with the next."""
     if operation.status.workflow_ref is None:
         begun = child.waiting or any(one.phase is not TaskPhase.PENDING for one in child.tasks)
-        return 0.0 if begun else seen.since + GRACE - seen.clock
+        # A run that is not the first begins with a write, as one that was resumed.
+        return 0.0 if begun else max(seen.since, seen.written or 0.0) + GRACE - seen.clock
     if seen.written is None:
         return 0.0
     period = DETAIL_PERIOD if status.only_details(changed) else WRITE_PERIOD
