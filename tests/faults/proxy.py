@@ -18,6 +18,7 @@ import yarl
 from aiohttp import web
 from pykube import KubeConfig
 
+from cloudharness_operation.names import WORKFLOW_PLURAL
 from tests.faults.calls import Answer, Call, Fault, Kind
 
 LATE_SECONDS: Final = 3.0
@@ -77,6 +78,8 @@ class FaultProxy:
         self._streams: set[asyncio.Task[Any]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._children_flow = asyncio.Event()
+        self._children_flow.set()
         self._compacted: set[str] = set()
         self._lists: dict[str, _List] = {}
         self._stale: dict[str, web.Response] = {}
@@ -108,6 +111,11 @@ class FaultProxy:
     def fired(self) -> bool:
         """Whether the fault has happened."""
         return self._plan.over.is_set()
+
+    @property
+    def listed(self) -> set[str]:
+        """Of which kinds the operator has asked for a list: what can be shown again later."""
+        return {urlsplit(one.path).path.rpartition("/")[2] for one in self._lists.values()}
 
     @property
     def answers(self) -> list[Answer]:
@@ -192,17 +200,22 @@ class FaultProxy:
             await answer.write_eof()
             self._kill()
             if kind is Kind.KILL_STALE:
+                # Two watches are apart: the operation is seen as it is before its child is.
+                self._be_late(self._children_flow)
                 self._stale = {at: one.answer for at, one in self._lists.items() if one.answer}
         return answer
 
     def _disturb(self, kind: Kind) -> None:
         if kind is Kind.HELD:
-            self._flowing.clear()
-            self._loop.call_later(LATE_SECONDS, self._flowing.set)
+            self._be_late(self._flowing)
             return
         if kind is Kind.COMPACTED:
             self._compacted = {urlsplit(path).path for path in self._lists}
         self._end_watches()
+
+    def _be_late(self, what: asyncio.Event) -> None:
+        what.clear()
+        self._loop.call_later(LATE_SECONDS, what.set)
 
     def _end_watches(self) -> None:
         for stream in self._streams:
@@ -220,7 +233,8 @@ class FaultProxy:
     ) -> web.StreamResponse:
         answer = web.StreamResponse(status=reply.status, headers=_own_headers(reply))
         await answer.prepare(request)
-        task = asyncio.create_task(self._carry(reply, answer))
+        children = request.path.endswith(f"/{WORKFLOW_PLURAL}")
+        task = asyncio.create_task(self._carry(reply, answer, children=children))
         self._streams.add(task)
         try:
             with contextlib.suppress(asyncio.CancelledError, ConnectionError, aiohttp.ClientError):
@@ -229,9 +243,13 @@ class FaultProxy:
             self._streams.discard(task)
         return answer
 
-    async def _carry(self, reply: aiohttp.ClientResponse, answer: web.StreamResponse) -> None:
+    async def _carry(
+        self, reply: aiohttp.ClientResponse, answer: web.StreamResponse, *, children: bool
+    ) -> None:
         async for chunk in reply.content.iter_any():
             await self._flowing.wait()
+            if children:
+                await self._children_flow.wait()
             await answer.write(chunk)
         await answer.write_eof()
 

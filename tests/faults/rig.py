@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudharness_operation.names import PLURAL, WORKFLOW_PLURAL
 from tests import kafka
 from tests.cluster import Cluster, pki
 from tests.faults.calls import CREATE, DETAILS, POST, SEND, Fault
@@ -145,4 +146,5 @@ def _open(one: Installation, place: Path, stack: ExitStack) -> Rig:
     operator = OperatorProcess(settings, order, place / "operator.log")
     operators.append(operator)
     stack.enter_context(operator)
+    eventually(lambda: proxy.listed == {PLURAL, WORKFLOW_PLURAL})
     return Rig(one, proxy, operator, order, kafka.Topic(one.kafka, one.namespace))
