@@ -72,13 +72,9 @@ def make(place: Path, nodes: tuple[config.Node, ...]) -> None:
         (place / f"{identity.file}.kubeconfig").write_text(_kubeconfig(place, identity))
 
 
-def self_signed(certificate: Path, key: Path, address: str) -> None:
+def self_signed(place: Path, file: str, address: str) -> None:
     """Write a certificate that is its own authority, for a server at an address."""
-    _openssl(
-        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-days", DAYS, "-subj", "/CN=server", "-addext", f"subjectAltName={address}"),
-        *("-keyout", str(key), "-out", str(certificate)),
-    )
+    _openssl(*_request(place, file, "/CN=server"), "-addext", f"subjectAltName={address}")
 
 
 def _issue(place: Path, identity: Identity) -> None:

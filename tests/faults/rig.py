@@ -120,7 +120,7 @@ def rig(cluster: Cluster, namespace: str, place: Path) -> Iterator[Rig]:
 
 
 def _open(one: Installation, place: Path, stack: ExitStack) -> Rig:
-    pki.self_signed(place / "tls.crt", place / "tls.key", "IP:127.0.0.1")
+    pki.self_signed(place, "tls", "IP:127.0.0.1")
     account = place / "account"
     account.mkdir()
     (account / "ca.crt").write_bytes((place / "tls.crt").read_bytes())
