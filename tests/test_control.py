@@ -255,7 +255,7 @@ def test_where_it_stands(spec: dict[str, Any], found: Child | None, expected: st
     ],
 )
 def test_what_is_begun_after_the_end_is_ended(found: Child | None, *, ended: bool) -> None:
-    assert (control.needless(found) is not None) == ended
+    assert (control.needless(found, NOW) is not None) == ended
 
 
 def test_a_cut_is_read_as_it_was_written() -> None:

@@ -11,6 +11,7 @@ from cloudharness_operator import leftovers
 from cloudharness_operator.delivery import State
 from cloudharness_operator.expiry import Keep
 from cloudharness_operator.seen import Seen
+from cloudharness_operator.steered import Steered
 from tests.builders import (
     CHILD,
     CLOCK,
@@ -151,6 +152,11 @@ FORMER = [
         steer=SHUTDOWN,
     ),
     row("once", seen(child=child("Running", shutdown="Terminate"))),
+    row(
+        "and once more, should Argo have missed it",
+        seen(child=child("Running", shutdown="Terminate", steered=Steered(NOW))),
+        after=10.0,
+    ),
     row(
         "one is kept for its time",
         seen(child=child("Failed"), keep=Keep(5, 60), server=END + 10),

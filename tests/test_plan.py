@@ -10,6 +10,7 @@ import pytest
 
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.event import Outcome
+from cloudharness_operation.names import ANNOTATION_STEERED
 from cloudharness_operation.record import OperationStatus
 from cloudharness_operation.render import Defaults, workflow
 from cloudharness_operation.render.facts import Facts, Needs
@@ -111,7 +112,7 @@ def told(plan: Plan) -> dict[str, Any]:
         if event := getattr(plan, name):
             short[name] = (event.id, event.outcome.status, event.outcome.reason)
     if plan.steer:
-        short["steer"] = plan.steer[1]
+        short["steer"] = _told_changes(plan.steer[1])
     short |= {
         name: one.name for name in ("release", "expire") if (one := getattr(plan, name)) is not None
     }
@@ -120,6 +121,14 @@ def told(plan: Plan) -> dict[str, Any]:
     if plan.after is not None:
         short["after"] = round(plan.after, 6)
     return {name: value for name, value in short.items() if value not in (None, False)}
+
+
+def _told_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return changes of a Workflow, whose time all of them tell, without it."""
+    notes = dict(changes["metadata"]["annotations"])
+    assert notes.pop(ANNOTATION_STEERED) == '{"at":"2026-01-02T03:04:05Z","reminders":0}'
+    told: dict[str, Any] = {"metadata": {"annotations": notes}} if notes else {}
+    return told | ({"spec": changes["spec"]} if "spec" in changes else {})
 
 
 def _told_status(changes: dict[str, Any]) -> Any:

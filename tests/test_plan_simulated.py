@@ -19,12 +19,13 @@ from cloudharness_operation.names import (
     ANNOTATION_CUT,
     ANNOTATION_EXIT_EVENT,
     ANNOTATION_RUN_ID,
+    ANNOTATION_STEERED,
     LABEL_RUN,
 )
 from cloudharness_operation.record import OperationStatus
 from cloudharness_operation.render.facts import Facts
 from cloudharness_operation.runs import ConcurrencyPolicy
-from cloudharness_operator import leftovers
+from cloudharness_operator import leftovers, steered
 from cloudharness_operator.child import Child
 from cloudharness_operator.cut import from_annotation
 from cloudharness_operator.delivery import Delivery, State
@@ -40,6 +41,9 @@ class Crash(Exception):
 
 
 CRASHED = Plan(after=0.0)
+
+MISSING = 0.3
+"""How often Argo does not see what it is to do."""
 
 
 @dataclass
@@ -71,6 +75,8 @@ class World:
     log: list[tuple[str, str]] = field(default_factory=list)
     created: Counter[int] = field(default_factory=Counter)
     """How often the Workflow of a run was made."""
+    missed: dict[int, int] = field(default_factory=dict)
+    """The version of the Workflow of a run that Argo does not see before it changes again."""
     version: int = 100
     asked: int = 1
     ended: dict[int, tuple[object, ...]] = field(default_factory=dict)
@@ -219,14 +225,17 @@ class World:
             self.see_children()
             return
         spec, meta = changes.get("spec", {}), changes.get("metadata", {})
-        text = meta.get("annotations", {}).get(ANNOTATION_CUT, "")
+        notes = meta.get("annotations", {})
         self.children[seen.run] = replace(
             known,
             suspended=bool(spec.get("suspend", known.suspended)),
             shutdown=spec.get("shutdown", known.shutdown),
-            cut=from_annotation(text) or known.cut,
+            cut=from_annotation(notes.get(ANNOTATION_CUT, "")) or known.cut,
+            steered=steered.from_annotation(notes.get(ANNOTATION_STEERED, "")) or known.steered,
             resource_version=self.tick(),
         )
+        if known.phase and self.rng.random() < MISSING:
+            self.missed[seen.run] = self.version
         self.see_children()
 
     def _publish(self, plan: Plan) -> None:
@@ -357,6 +366,8 @@ class World:
         """Have Argo take each Workflow one phase on, unless it is being deleted."""
         for run, known in self.children.items():
             if known.deleted or known.has_ended or (known.suspended and known.phase):
+                continue
+            if self.missed.get(run) == known.resource_version:
                 continue
             phase = "Running" if known.phase == "" else self.rng.choice(("Succeeded", "Failed"))
             phase = "Failed" if known.shutdown else phase

@@ -99,7 +99,7 @@ class FakeCluster:
         return Child.read(self.workflows[meta["name"]])
 
     async def patch_workflow(self, child: Child, changes: dict[str, Any]) -> Child:
-        self._begin("steer", str(changes))
+        self._begin("steer", str(changes.get("spec")))
         found = self.workflows[child.name]
         meta = found["metadata"] | {"resourceVersion": self.next_version()}
         meta["annotations"] = meta.get("annotations", {}) | changes.get("metadata", {}).get(
@@ -929,7 +929,7 @@ def test_without_a_broker_an_event_is_refused() -> None:
     assert bench.condition("Accepted")[0] == "False"
 
 
-SUSPEND = "steer {'spec': {'suspend': True}}"
+SUSPEND = "steer {'suspend': True}"
 
 
 def test_a_child_is_made_to_pause_and_then_that_is_told() -> None:

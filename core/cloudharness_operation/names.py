@@ -44,6 +44,9 @@ ANNOTATION_EXIT_EVENT: Final = f"{GROUP}/exit-event"
 ANNOTATION_CUT: Final = f"{GROUP}/cut-short"
 """On a child: why the operator has ended its run, and when."""
 
+ANNOTATION_STEERED: Final = f"{GROUP}/steered"
+"""On a child: when the operator last changed what Argo is to do with it."""
+
 ANNOTATION_SUBMISSION: Final = f"{GROUP}/submission"
 """On an operation: which call of the client made it. One whose answer was lost is repeated."""
 

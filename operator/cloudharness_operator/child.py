@@ -11,6 +11,7 @@ from cloudharness_operation.names import (
     ANNOTATION_CUT,
     ANNOTATION_EXIT_EVENT,
     ANNOTATION_RUN_ID,
+    ANNOTATION_STEERED,
     FINALIZER,
     FIRST_RUN,
     KIND,
@@ -20,9 +21,10 @@ from cloudharness_operation.names import (
 )
 from cloudharness_operation.record import ClaimStatus, OutputStatus, TaskStatus
 from cloudharness_operation.render.volumes import made_name
-from cloudharness_operator import cut, nodes, outputs
+from cloudharness_operator import cut, nodes, outputs, steered
 from cloudharness_operator.cut import Cut
 from cloudharness_operator.nodes import Wait
+from cloudharness_operator.steered import Steered
 
 Manifest = dict[str, Any]
 
@@ -81,6 +83,8 @@ class Child:
     """Seconds after which Argo ends it."""
     cut: Cut | None = None
     """Why the operator has ended it."""
+    steered: Steered | None = None
+    """When the operator last changed what Argo is to do with it."""
     waits: tuple[Wait, ...] = ()
     """Pods of it that wait to start."""
 
@@ -140,6 +144,7 @@ class Child:
             shutdown=spec.get("shutdown") or "",
             deadline=spec.get("activeDeadlineSeconds"),
             cut=cut.from_annotation(annotations.get(ANNOTATION_CUT, "")),
+            steered=steered.from_annotation(annotations.get(ANNOTATION_STEERED, "")),
             waits=waits,
         )
 

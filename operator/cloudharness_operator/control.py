@@ -16,10 +16,12 @@ from cloudharness_operation.model import Operation
 from cloudharness_operation.names import ANNOTATION_CUT
 from cloudharness_operation.record import Phase, TaskPhase, TaskStatus
 from cloudharness_operation.runs import ConcurrencyPolicy
+from cloudharness_operator import reminder
 from cloudharness_operator.child import Child, Note
 from cloudharness_operator.cut import Cut
 from cloudharness_operator.nodes import Wait
 from cloudharness_operator.runs import is_superseded
+from cloudharness_operator.steered import Steered
 from cloudharness_operator.turns import Member
 
 Manifest = dict[str, Any]
@@ -48,9 +50,6 @@ _UNSEEN: Final = (
 )
 _NOT_BEGUN: Final = "nothing has begun; set spec.suspend to false to begin"
 _RUNS_ON: Final = "no new task starts, and what runs goes on; set spec.suspend to false to resume"
-
-END: Final[Manifest] = {"spec": {"suspend": None, "shutdown": "Terminate"}}
-"""The patch that ends a child which nobody wants."""
 
 CUT_BY_PEOPLE: Final = frozenset({CANCELLED, REPLACED})
 
@@ -81,19 +80,33 @@ def patch(
         spec["suspend"] = True if suspend else None
     if shutdown != child.shutdown:
         spec["shutdown"] = shutdown
-    changes: Manifest = {"spec": spec} if spec else {}
-    if cut and not child.cut:
-        changes["metadata"] = {"annotations": {ANNOTATION_CUT: cut.to_annotation()}}
-    return changes or None
+    why = {ANNOTATION_CUT: cut.to_annotation()} if cut and not child.cut else {}
+    if not (spec or why):
+        return reminder.patch(child, now)
+    return _changes(spec, Steered(now).to_annotations() | why)
+
+
+def end(child: Child, now: datetime) -> Manifest | None:
+    """Return the patch that ends a child which nobody wants, or None where it is to end."""
+    if child.shutdown:
+        return reminder.patch(child, now)
+    spec = {"suspend": None, "shutdown": "Terminate"}
+    return _changes(spec, Steered(now).to_annotations())
+
+
+def _changes(spec: Manifest, annotations: dict[str, str]) -> Manifest:
+    return {"metadata": {"annotations": annotations}} | ({"spec": spec} if spec else {})
 
 
 def next_look(operation: Operation, child: Child, now: datetime, limit: int) -> float | None:
-    """Return the seconds until a deadline may cut the run short, or None."""
+    """Return the seconds until a deadline, or a reminder, may be due, or None."""
     if child.cut:
         patience = _patience(child)
         due = [child.cut.at + patience] if patience else []
     else:
         due = [one.at for one in _dues(operation, child, limit)]
+    if again := reminder.due(child):
+        due.append(again)
     return max((min(due) - now).total_seconds(), 0.0) if due else None
 
 
@@ -134,14 +147,15 @@ def outcome(why: Note, started: datetime | None, finished: datetime) -> Outcome:
     return Outcome(Phase.FAILED, why.reason, why.message, started, finished)
 
 
-def needless(child: Child | None) -> tuple[Child, Manifest] | None:
+def needless(child: Child | None, now: datetime) -> tuple[Child, Manifest] | None:
     """Return how to end a child that Argo has not begun, and whose operation has ended.
 
     A second operator may have made it when the first had seen the operation cancelled.
     """
     if child is None or child.phase or child.shutdown or child.deleted:
         return None
-    return child, END
+    changes = end(child, now)
+    return (child, changes) if changes else None
 
 
 def standing(operation: Operation, child: Child | None) -> Note | None:

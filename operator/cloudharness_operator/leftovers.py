@@ -7,7 +7,7 @@ been told: an operation that goes on takes it off first, or leaves it here.
 from __future__ import annotations
 
 from cloudharness_operation.event import Destination, ExitEvent, event_id
-from cloudharness_operator import control, ends, expiry
+from cloudharness_operator import control, ends, expiry, reminder
 from cloudharness_operator.child import Child
 from cloudharness_operator.effects import NOTHING, Plan
 from cloudharness_operator.plan import known
@@ -27,7 +27,9 @@ def decide(seen: Seen, limit: int) -> Plan:
         return _told(seen, child, limit) if child.is_held and over else NOTHING
     if not over:
         # A second operator may have made it after the first went on to the next run.
-        return NOTHING if child.shutdown else Plan(steer=(child, control.END))
+        changes = control.end(child, seen.now)
+        steer = (child, changes) if changes else None
+        return Plan(steer=steer, after=reminder.wait(child, seen.now))
     return _told(seen, child, limit) if child.is_held else _cleaned(seen, child)
 
 

@@ -68,7 +68,7 @@ def _clean_up(seen: Seen) -> Plan:
     due = expiry.due(seen.expiry, seen.child, seen.server, swept=seen.swept)
     of = seen.operation
     return Plan(
-        steer=control.needless(seen.child),
+        steer=control.needless(seen.child, seen.now),
         status=status.observed(of.status, of.metadata.generation) if of else None,
         release=seen.held,
         forget=known(seen),

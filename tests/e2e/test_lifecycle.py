@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cloudharness_operation.names import ANNOTATION_STEERED
 from tests import kafka
 from tests.cluster import ClusterError
 from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
@@ -109,6 +110,28 @@ def test_what_runs_is_cancelled(shared: Installation, how: str) -> None:
 
 
 @pytest.mark.long
+def test_argo_is_told_once_more_what_it_has_not_heard(shared: Installation) -> None:
+    shared.apply(operation("unheard", bash("sleep 300")))
+    runs(shared, "unheard")
+    (workflow,) = shared.workflows("unheard")
+    name = f"workflow/{workflow['metadata']['name']}"
+    # Argo passes over what is labelled so (workflow/controller, reconciliationNeeded).
+    deaf = "workflows.argoproj.io/completed"
+    shared.kubectl("label", name, f"{deaf}=true", "--overwrite")
+    change(shared, "unheard", cancel="Stop")
+    eventually(lambda: reminders(shared, "unheard") > 0, timeout=90)
+    (workflow,) = shared.workflows("unheard")
+    assert (workflow["spec"]["shutdown"], workflow["status"]["phase"]) == ("Stop", "Running")
+    shared.kubectl("label", name, f"{deaf}-")
+    assert shared.wait_for("unheard")["phase"] == "Cancelled"
+
+
+def reminders(one: Installation, name: str) -> int:
+    (workflow,) = one.workflows(name)
+    told = workflow["metadata"]["annotations"].get(ANNOTATION_STEERED)
+    return int(json.loads(told)["reminders"]) if told else 0
+
+
 def test_what_does_not_stop_is_made_to(shared: Installation) -> None:
     shared.apply(operation("stubborn", bash(DEAF)))
     eventually(lambda: is_deaf(shared, "stubborn"))
