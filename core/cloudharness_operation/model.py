@@ -287,10 +287,11 @@ class Operation(BaseModel):
         try:
             return cls.model_validate(manifest, extra="ignore", by_alias=True)
         except ValidationError as error:
-            raise InvalidOperation("; ".join(_problems(error))) from error
+            raise InvalidOperation("; ".join(problems(error))) from error
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
+def problems(error: ValidationError) -> Iterator[str]:
+    """Yield what is wrong with a manifest, each with the path of its field."""
     found = error.errors(include_url=False, include_input=False)
     holders = {e["loc"][:depth] for e in found for depth in range(len(e["loc"]))}
     for e in found:

@@ -84,7 +84,7 @@ class Connection:
         namespace: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        self._client, own = (client, None) if client else _configured()
+        self._client, own = (client, None) if client else configured()
         self._timeout = timeout or ANSWER_SECONDS
         self.namespace = namespace or os.environ.get(NAMESPACE_VARIABLE) or own or "default"
 
@@ -203,20 +203,29 @@ class Connection:
         return answer.response
 
 
-def _configured() -> tuple[ApiClient, str | None]:
-    """Return a client as kubectl or a pod would have it, and its namespace."""
+def configured(context: str | None = None) -> tuple[ApiClient, str | None]:
+    """Return a client as kubectl or a pod would have it, and its namespace.
+
+    Args:
+        context: that of the kubeconfig. Left out: the current one, or else the pod's own account.
+
+    Raises:
+        ClusterUnavailable: nothing says where the API server is.
+
+    """
     from kubernetes import client, config
 
     settings = client.Configuration()
     # Said anew each time: the library itself looks at the variable when it is imported.
     file = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
     try:
-        if IN_CLUSTER_NAMESPACE.exists() and "KUBECONFIG" not in os.environ:
+        if IN_CLUSTER_NAMESPACE.exists() and "KUBECONFIG" not in os.environ and context is None:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             return client.ApiClient(settings), IN_CLUSTER_NAMESPACE.read_text().strip()
-        config.load_kube_config(file, client_configuration=settings)  # type: ignore[no-untyped-call]
-        _, context = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
-        return client.ApiClient(settings), context["context"].get("namespace")
+        config.load_kube_config(file, context, settings)  # type: ignore[no-untyped-call]
+        every, current = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
+        chosen = next((one for one in every if one["name"] == context), current)
+        return client.ApiClient(settings), chosen["context"].get("namespace")
     except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise ClusterUnavailable(
             f"{file} leads to no cluster: {error}; set KUBECONFIG, run in a pod, or give a client",

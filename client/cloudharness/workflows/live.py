@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Self, TextIO
 
 from typing_extensions import override
 
 from cloudharness_operation.model import Operation
 from cloudharness_operation.record import TaskPhase, TaskStatus
 
-_MARKS: Final = {
+MARKS: Final = {
     TaskPhase.PENDING: "·",
     TaskPhase.RUNNING: "▶",
     TaskPhase.SUCCEEDED: "✔",
@@ -20,6 +22,7 @@ _MARKS: Final = {
     TaskPhase.ERROR: "✖",
     TaskPhase.SKIPPED: "-",
 }
+"""How a task's phase is drawn."""
 _COLUMNS: Final = ("", "TASK", "PHASE", "TIME", "NODE", "")
 
 
@@ -48,32 +51,80 @@ def _row(task: TaskStatus, now: datetime) -> tuple[str, ...]:
     said = f"{task.reason}: {task.message}" if task.reason else (task.message or "")
     if task.attempts and task.attempts > 1:
         said = f"attempt {task.attempts}" + (f"; {said}" if said else "")
-    mark = _MARKS[task.phase]
+    mark = MARKS[task.phase]
     return mark, task.name, task.phase.value, time, task.node_name or "", said[:60]
 
 
-class Display:
-    """Shows states, one in place of the other."""
+Draw = Callable[[Operation, datetime], list[str]]
+"""Makes lines of a state, at a time; of the first alone something is seen where no screen is."""
 
-    def __init__(self, out: TextIO) -> None:
+_SECOND: Final = 1.0
+
+
+class Display:
+    """Shows states, one in place of the other.
+
+    As long as it is open, times that pass are seen to pass on a terminal, also while nothing
+    else changes.
+
+    Args:
+        out: where to.
+        draw: what is shown of a state.
+        paint: gives colours to a line, on a terminal.
+
+    """
+
+    def __init__(
+        self, out: TextIO, draw: Draw = rows, paint: Callable[[str], str] | None = None
+    ) -> None:
         self._out = out
+        self._draw = draw
+        self._paint = paint or str
         self._notebook = _notebook()
         self._terminal = out.isatty()
         self._shown: list[str] = []
+        self._state: Operation | None = None
+        self._showing = threading.Lock()
+        self._over = threading.Event()
+        self._clock = threading.Thread(target=self._tick, name="display", daemon=True)
 
     @classmethod
-    def chosen(cls, show: bool | None, out: TextIO | None = None) -> Display | None:  # noqa: FBT001
+    def chosen(cls, show: bool | Display | None, out: TextIO | None = None) -> Display | None:  # noqa: FBT001
         """Return a display, or None if nobody would see it. None: where somebody looks."""
+        if isinstance(show, Display):
+            return show
         one = cls(out or sys.stderr)
         wanted = (one._terminal or one._notebook is not None) if show is None else show
         return one if wanted else None
 
+    def __enter__(self) -> Self:
+        """Have time pass."""
+        if self._terminal:
+            self._clock.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what is shown as it is."""
+        self._over.set()
+        if self._clock.is_alive():
+            self._clock.join()
+
     def show(self, state: Operation) -> None:
         """Show a state."""
-        lines = rows(state, datetime.now(UTC))  # noqa: TID251 - a clock on a screen.
+        with self._showing:
+            self._state = state
+            self._show(state)
+
+    def _tick(self) -> None:
+        while not self._over.wait(_SECOND):
+            with self._showing:
+                if self._state:
+                    self._show(self._state)
+
+    def _show(self, state: Operation) -> None:
+        lines = self._draw(state, datetime.now(UTC))  # noqa: TID251 - a clock on a screen.
         if self._terminal:
-            # A line that is wrapped would be two.
-            lines = [line[: shutil.get_terminal_size().columns - 1] for line in lines]
+            lines = _fitting(lines)
         if lines == self._shown:
             return
         if self._notebook is not None:
@@ -81,11 +132,21 @@ class Display:
         elif self._terminal:
             # Up to where the last one began, and each line anew.
             up = f"\x1b[{len(self._shown)}A" if self._shown else ""
-            self._out.write(up + "".join(f"\r\x1b[2K{line}\n" for line in lines))
+            new = "".join(f"\r\x1b[2K{self._paint(line)}\n" for line in lines)
+            self._out.write(f"{up}{new}\x1b[J")
         else:
             self._out.write(lines[0] + "\n")
         self._out.flush()
         self._shown = lines
+
+
+def _fitting(lines: list[str]) -> list[str]:
+    """Return what a terminal has room for: it cannot be redrawn above its first line."""
+    size = shutil.get_terminal_size()
+    # A line that is wrapped would be two.
+    cut = [line[: size.columns - 1] for line in lines]
+    room = size.lines - 1
+    return cut if len(cut) <= room else [*cut[: room - 1], f"… {len(cut) - room + 1} more"]
 
 
 def _notebook() -> Any:

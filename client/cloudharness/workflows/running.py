@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from abc import abstractmethod
@@ -62,9 +63,10 @@ class Submitted:
     ) -> Operation:
         """Wait for its end, and return it as it is then."""
         state: Operation | None = None
-        for state in self.follower(timeout, stop).states():
-            if display:
-                display.show(state)
+        with display or contextlib.nullcontext():
+            for state in self.follower(timeout, stop).states():
+                if display:
+                    display.show(state)
         assert state is not None  # noqa: S101 - for the type checker: there is one at least.
         return state
 
@@ -170,12 +172,13 @@ class Running(Steered):
         connection = Connection(client, namespace)
         return connection.create(OPERATIONS, self._named(self.to_manifest()), {"dryRun": "All"})
 
-    def wait(self, timeout: float | None = None, *, show: bool | None = None) -> Workflow:
+    def wait(self, timeout: float | None = None, *, show: bool | Display | None = None) -> Workflow:
         """Wait for its end.
 
         Args:
             timeout: seconds; None for as long as it takes.
-            show: show a table of its tasks meanwhile. None: if a terminal or notebook is there.
+            show: show a table of its tasks meanwhile. None: if a terminal or notebook is there;
+                a `Display` shows what it is made to.
 
         Raises:
             OperationFailed: it ended otherwise than well, or was deleted.
@@ -270,7 +273,7 @@ class Running(Steered):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - as its twin.
         *,
-        show: bool | None = None,
+        show: bool | Display | None = None,
     ) -> Workflow:
         """As `wait`. Cancelling it leaves the operation as it is."""
         return await twins.run(lambda stop: self._wait(timeout, live.Display.chosen(show), stop))

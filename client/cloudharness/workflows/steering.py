@@ -38,12 +38,7 @@ def steer(
         OperationTimeout: it is not reached in time; it will be, all the same.
 
     """
-    # By its uid it is this one, and no other that was made under its name since.
-    body = {"metadata": {"uid": at.uid}, "spec": changes}
-    try:
-        wanted = at.connection.patch(OPERATIONS, at.name, body)["metadata"]["generation"]
-    except OperationExists as error:
-        raise WorkflowNotFound(f"operation {at.name} is gone, and another has its name") from error
+    wanted = ask(at, changes)
     try:
         for state in at.follower(timeout, stop).states():
             if (state.status.observed_generation or 0) >= wanted and reached(state):
@@ -54,6 +49,23 @@ def steer(
             f"operation {at.name} has not come to what was asked for ({asked}) within "
             f"{timeout:g} s; that still holds"
         ) from error
+
+
+def ask(at: Submitted, changes: Manifest) -> int:
+    """Change an operation's spec, and return its generation from then on.
+
+    Raises:
+        OperationRefused: the API server does not accept the change.
+        WorkflowNotFound: it is not there any more.
+
+    """
+    # By its uid it is this one, and no other that was made under its name since.
+    body = {"metadata": {"uid": at.uid}, "spec": changes}
+    try:
+        generation: int = at.connection.patch(OPERATIONS, at.name, body)["metadata"]["generation"]
+    except OperationExists as error:
+        raise WorkflowNotFound(f"operation {at.name} is gone, and another has its name") from error
+    return generation
 
 
 class Steered(ABC):

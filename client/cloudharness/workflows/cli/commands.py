@@ -1,0 +1,224 @@
+"""What the command line does. What it says on failure, and exits with, is in `main`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import click
+
+from cloudharness.workflows import live, steering
+from cloudharness.workflows.attached import AttachedOperation
+from cloudharness.workflows.cli import explaining, printing, tables, tree
+from cloudharness.workflows.cli.target import Target, completed, located
+from cloudharness.workflows.cli.times import SECONDS
+from cloudharness.workflows.following import read
+from cloudharness.workflows.live import Display
+from cloudharness_operation.record import Phase
+
+FORMS: Final = ("json", "yaml", "name")
+_FORM: Final = click.Choice(FORMS)
+
+name = click.argument("name", shell_complete=completed)
+names = click.argument("names", nargs=-1, required=True, shell_complete=completed)
+timeout = click.option(
+    "--timeout", type=SECONDS, help="Longest time to wait, as 90, 90s, 10m or 2h; left out: none."
+)
+no_wait = click.option("--no-wait", is_flag=True, help="Do not wait until it has come about.")
+
+
+def clock() -> datetime:
+    """Return the time, for ages and times of what runs."""
+    return datetime.now(UTC)  # noqa: TID251 - a clock on a screen.
+
+
+@click.command("list")
+@located
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("-l", "--selector", help="With these labels, as in kubectl.")
+@click.option("--phase", "phases", multiple=True, type=click.Choice([p.value for p in Phase]))
+@click.option("-o", "--output", type=click.Choice([*FORMS, "wide"]), help="Another form.")
+def list_operations(
+    target: Target,
+    *,
+    all_namespaces: bool,
+    selector: str | None,
+    phases: tuple[str, ...],
+    output: str | None,
+) -> None:
+    """List operations, the latest last."""
+    found = [
+        one
+        for one in target.operations(everywhere=all_namespaces, selector=selector)
+        if not phases or ((one.get("status") or {}).get("phase") or "Pending") in phases
+    ]
+    found.sort(key=lambda one: one["metadata"]["creationTimestamp"])
+    if output in FORMS:
+        printing.manifests(found, output)
+    elif found:
+        wide = output == "wide"
+        printing.say(tables.listed(found, clock(), wide=wide, everywhere=all_namespaces))
+    else:
+        where = "any namespace" if all_namespaces else f"namespace {target.connection().namespace}"
+        click.echo(f"No operations found in {where}.", err=True)
+
+
+@click.command
+@located
+@name
+@click.option("-o", "--output", type=click.Choice([*FORMS, "wide", "gantt"]), help="Another form.")
+def get(target: Target, name: str, output: str | None) -> None:
+    """Show an operation and the tree of its tasks."""
+    found = target.attach(name)
+    assert found.persisted is not None  # noqa: S101 - for the type checker: it was found.
+    manifest = dict(found.persisted.raw)
+    if output in FORMS:
+        printing.manifests([manifest], output)
+        return
+    state = read(manifest)
+    printing.say((tree.gantt if output == "gantt" else tree.lines)(state, clock()))
+    if output == "wide":
+        printing.say(tree.more(state))
+
+
+@click.command
+@located
+@name
+@click.option("--gantt", is_flag=True, help="Show a bar for the time of each task.")
+@timeout
+def watch(target: Target, name: str, *, gantt: bool, timeout: float | None) -> None:
+    """Show an operation and its tasks until it has ended. Exits with 1 if it failed."""
+    follow(target.attach(name), timeout, gantt=gantt)
+
+
+def follow(found: AttachedOperation, timeout: float | None, *, gantt: bool = False) -> None:
+    """Show an operation until it has ended.
+
+    Raises:
+        OperationFailed: it ended otherwise than well.
+
+    """
+    colour = click.get_current_context().color
+    paint = None if colour is False else printing.painted
+    found.wait(timeout, show=Display(sys.stdout, tree.gantt if gantt else tree.lines, paint))
+
+
+@click.command
+@located
+@names
+@timeout
+@click.option("-q", "--quiet", is_flag=True, help="Show nothing meanwhile.")
+def wait(target: Target, names: tuple[str, ...], timeout: float | None, *, quiet: bool) -> None:
+    """Wait until operations have ended. Exits with 1 if one failed."""
+    for one in [target.attach(name) for name in names]:
+        one.wait(timeout, show=False if quiet else live.Display.chosen(None))
+        click.echo(f"{one.name} succeeded")
+
+
+@click.command
+@located
+@name
+@click.option("-f", "--follow", is_flag=True, help="Go on until it has ended.")
+@click.option("--task", help="Of this task alone.")
+@click.option("--no-prefix", is_flag=True, help="Do not say whose line it is.")
+def logs(target: Target, name: str, *, follow: bool, task: str | None, no_prefix: bool) -> None:
+    """Print what the tasks of an operation have said."""
+    found = target.attach(name)
+    if task is not None:
+        _check_task(found, task)
+    for line in found.logs(follow=follow, task=task):
+        click.echo(line.text if no_prefix else str(line))
+
+
+def _check_task(found: AttachedOperation, task: str) -> None:
+    every = [one["name"] for one in found.to_manifest()["spec"]["tasks"]]
+    if task not in every:
+        raise click.BadParameter(
+            f"{found.name} has no task {task!r}: it has {', '.join(every)}", param_hint="--task"
+        )
+
+
+@click.command
+@located
+@names
+@click.option("--terminate", is_flag=True, help="Do not let exit handlers run.")
+@timeout
+@no_wait
+def cancel(
+    target: Target,
+    names: tuple[str, ...],
+    timeout: float | None,
+    *,
+    terminate: bool,
+    no_wait: bool,
+) -> None:
+    """End the runs of operations for good; their records stay."""
+    how: Literal["Stop", "Terminate"] = "Terminate" if terminate else "Stop"
+    _steer(target, names, {"cancel": how}, lambda one: one.cancel(how, timeout), no_wait=no_wait)
+
+
+@click.command
+@located
+@names
+@timeout
+@no_wait
+def suspend(
+    target: Target, names: tuple[str, ...], timeout: float | None, *, no_wait: bool
+) -> None:
+    """Have operations begin no new task; what runs goes on."""
+    _steer(target, names, {"suspend": True}, lambda one: one.suspend(timeout), no_wait=no_wait)
+
+
+@click.command
+@located
+@names
+@timeout
+@no_wait
+def resume(target: Target, names: tuple[str, ...], timeout: float | None, *, no_wait: bool) -> None:
+    """Have operations go on after `suspend`."""
+    _steer(target, names, {"suspend": False}, lambda one: one.resume(timeout), no_wait=no_wait)
+
+
+def _steer(
+    target: Target,
+    names: Iterable[str],
+    changes: dict[str, Any],
+    change: Callable[[AttachedOperation], Any],
+    *,
+    no_wait: bool,
+) -> None:
+    # All are there before the first is changed.
+    for one in [target.attach(name) for name in names]:
+        if no_wait:
+            steering.ask(one.submitted(), changes)
+        else:
+            change(one)
+        status = one.refresh().status
+        click.echo(printing.painted(f"{one.name}  {status or 'Pending'}"))
+
+
+@click.command
+@located
+@name
+@click.option("--run-id", help="What the run is called; left out: the next number.")
+@click.option("-w", "--watch", "watching", is_flag=True, help="Show it until it has ended.")
+@timeout
+def rerun(
+    target: Target, name: str, run_id: str | None, timeout: float | None, *, watching: bool
+) -> None:
+    """Run an operation once more, after the run that goes on."""
+    found = target.attach(name)
+    found.rerun(run_id, timeout)
+    click.echo(f"{name}  run {found.status.run_id}")
+    if watching:
+        follow(found, timeout)
+
+
+@click.command("explain-failure")
+@located
+@name
+def explain_failure(target: Target, name: str) -> None:
+    """Say why an operation failed, or what it waits for, and what to do about it."""
+    printing.say(explaining.lines(read(target.attach(name).submitted().read())))

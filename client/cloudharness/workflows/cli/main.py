@@ -1,0 +1,112 @@
+"""The command, its completion, and what it exits with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+from click.shell_completion import ShellComplete, get_completion_class
+
+from cloudharness.workflows.cli import commands
+from cloudharness.workflows.cli.run import run
+from cloudharness.workflows.errors import (
+    BadOperationConfiguration,
+    BadParam,
+    ClusterUnavailable,
+    OperationExists,
+    OperationFailed,
+    OperationRefused,
+    OperationTimeout,
+    WorkflowException,
+    WorkflowNotFound,
+)
+
+_CODES: Final = (
+    (OperationFailed, 1),
+    (WorkflowNotFound, 3),
+    (OperationTimeout, 4),
+    (OperationExists, 5),
+    (OperationRefused, 5),
+    (BadOperationConfiguration, 5),
+    (BadParam, 5),
+    (ClusterUnavailable, 6),
+)
+_OTHERWISE: Final = 1
+_INTERRUPTED: Final = 130
+"""128 and SIGINT, as a shell has it."""
+_NO_FILES: Final = ":4"
+"""Cobra's directive that a completion is not to go on with files, which kubectl understands."""
+
+_PLUGIN: Final = "kubectl-cho"
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exits with 0; 1 if an operation failed; 2 if the command is wrong; 3 if there is no "
+    "such operation; 4 after --timeout; 5 if the operation or the change is refused; 6 if the "
+    "cluster does not answer, or not to you; 130 after Ctrl-C.",
+)
+@click.version_option(package_name="cloudharness-operation", message="%(version)s")
+def cli() -> None:
+    """Run, watch and steer CloudHarness operations.
+
+    `cloudharness-operation` and `kubectl cho` are the same.
+    """
+    context = click.get_current_context()
+    if "NO_COLOR" in os.environ:
+        context.color = False
+
+
+@click.command
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script that completes commands and names, for `source <(... completion bash)`."""
+    program = "cloudharness-operation"
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101 - for the type checker: click has all three.
+    click.echo(kind(cli, {}, program, _variable(program)).source())
+
+
+for one in (
+    *(commands.list_operations, commands.get, commands.watch, commands.wait, commands.logs),
+    *(run, commands.cancel, commands.suspend, commands.resume, commands.rerun),
+    *(commands.explain_failure, completion),
+):
+    cli.add_command(one)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Do what the command line says, and exit with what `--help` says."""
+    own = Path(sys.argv[0]).name
+    program = "kubectl cho" if own.startswith(_PLUGIN) else "cloudharness-operation"
+    try:
+        code = cli.main(arguments, program, complete_var=_variable(program), standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was begun on the cluster goes on", err=True)
+        sys.exit(_INTERRUPTED)
+    except WorkflowException as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(next((code for kind, code in _CODES if isinstance(error, kind)), _OTHERWISE))
+    except BrokenPipeError:
+        # Whoever read has enough. Nothing is left to be written at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code or 0)
+
+
+def complete_for_kubectl() -> None:
+    """Complete `kubectl cho ...`: kubectl calls this as `kubectl_complete-cho`, with its words."""
+    *words, begun = sys.argv[1:] or [""]
+    for item in ShellComplete(cli, {}, "kubectl cho", "").get_completions(words, begun):
+        click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
+    click.echo(_NO_FILES)
+
+
+def _variable(program: str) -> str:
+    return f"_{program.replace('-', '_').replace(' ', '_').upper()}_COMPLETE"

@@ -1,0 +1,142 @@
+"""The tasks of an operation: as a tree in the order in which they run, and along the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+from cloudharness.workflows.cli.tables import aligned, duration
+from cloudharness.workflows.live import MARKS
+from cloudharness_operation.model import Operation
+from cloudharness_operation.record import OutputStatus, PastRun, TaskPhase, TaskStatus
+
+_BAR: Final = 40
+"""Characters that the whole time of an operation is drawn with."""
+_SHADES: Final = {TaskPhase.PENDING: "░", TaskPhase.RUNNING: "▒"}
+_DONE: Final = "█"
+
+
+def head(state: Operation, now: datetime) -> str:
+    """Return what is said of an operation as a whole, in a line."""
+    status = state.status
+    phase = status.phase.value if status.phase else "Pending"
+    parts = [state.metadata.name, state.spec.type.value, phase, status.progress or ""]
+    if status.start_time:
+        parts.append(
+            duration(((status.completion_time or now) - status.start_time).total_seconds())
+        )
+    if state.run > 1:
+        parts.append(f"run {status.run_id}")
+    return "  ".join(part for part in parts if part)
+
+
+def lines(state: Operation, now: datetime) -> list[str]:
+    """Return an operation and its tasks, in order; those that run at once are one branch."""
+    stages = _stages(state)
+    nested = len(stages) > 1 and any(len(stage) > 1 for stage in stages)
+    rows: list[tuple[str, ...]] = []
+    if nested:
+        for number, stage in enumerate(stages):
+            last = number == len(stages) - 1
+            title = f"{'└' if last else '├'}─┬ {number + 1} of {len(stages)}"
+            rows += [(title, *[""] * 4), *_branches(stage, "  " if last else "│ ", now)]
+    else:
+        rows += _branches([task for stage in stages for task in stage], "", now)
+    return [*_about(state, now), *aligned(rows)]
+
+
+def gantt(state: Operation, now: datetime) -> list[str]:
+    """Return an operation and its tasks, each with a bar from its start to its end.
+
+    What waits is light, what runs is darker, and what has ended is full.
+    """
+    status = state.status
+    tasks = [task for stage in _stages(state) for task in stage]
+    begins = [task.start_time for task in tasks if task.start_time]
+    begin = min([*begins, *([status.start_time] if status.start_time else [])], default=now)
+    whole = max(((status.completion_time or now) - begin).total_seconds(), 1.0)
+    scale = f"0s{duration(whole).rjust(_BAR - 2)}"
+    rows = [
+        (MARKS[task.phase], task.name, _bar(task, begin, whole, now), _took(task, now))
+        for task in tasks
+    ]
+    return [*_about(state, now), *aligned([("", "", scale, ""), *rows])]
+
+
+def more(state: Operation) -> list[str]:
+    """Return what else is known: outputs, volumes, and the runs before."""
+    status = state.status
+    outputs = [(f"{one.task}.{one.name}", _output(one)) for one in status.outputs]
+    volumes = [
+        (one.name, "made for the run" if one.ephemeral else "", " ".join(one.mount_paths))
+        for one in status.claims
+    ]
+    runs = [(one.run_id, one.phase.value, one.reason or "", _past(one)) for one in status.history]
+    found: list[str] = []
+    for title, rows in (("outputs", outputs), ("volumes", volumes), ("runs before", runs)):
+        if rows:
+            found += [f"{title}:", *(f"  {line}" for line in aligned(rows))]
+    return found
+
+
+def _output(one: OutputStatus) -> str:
+    if one.value is not None:
+        return one.value.replace("\n", " ")
+    return f"{one.size} bytes" + (
+        f", in Workflow {one.value_from.workflow}" if one.value_from else ""
+    )
+
+
+def _past(one: PastRun) -> str:
+    if one.start_time is None or one.completion_time is None:
+        return ""
+    return duration((one.completion_time - one.start_time).total_seconds())
+
+
+def _about(state: Operation, now: datetime) -> list[str]:
+    said = state.status.message
+    return [head(state, now), *([f"  {said}"] if said else [])]
+
+
+def _stages(state: Operation) -> list[list[TaskStatus]]:
+    known = {task.name: task for task in state.status.tasks}
+    when = state.spec.stages()
+    ordered = sorted(state.spec.tasks, key=lambda task: when[task.name])
+    return [
+        [known.get(task.name, TaskStatus(name=task.name)) for task in stage]
+        for _, stage in groupby(ordered, key=lambda task: when[task.name])
+    ]
+
+
+def _branches(tasks: Sequence[TaskStatus], indent: str, now: datetime) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for number, task in enumerate(tasks):
+        corner = "└─" if number == len(tasks) - 1 else "├─"
+        name = f"{indent}{corner} {MARKS[task.phase]} {task.name}"
+        found.append((name, task.phase.value, _took(task, now), task.node_name or "", _said(task)))
+    return found
+
+
+def _took(task: TaskStatus, now: datetime) -> str:
+    if task.start_time is None:
+        return ""
+    return duration(((task.completion_time or now) - task.start_time).total_seconds())
+
+
+def _said(task: TaskStatus) -> str:
+    said = f"{task.reason}: {task.message}" if task.reason else (task.message or "")
+    if task.attempts and task.attempts > 1:
+        said = f"attempt {task.attempts}" + (f"; {said}" if said else "")
+    return said.replace("\n", " ")
+
+
+def _bar(task: TaskStatus, begin: datetime, whole: float, now: datetime) -> str:
+    if task.start_time is None:
+        return ""
+    first = (task.start_time - begin).total_seconds()
+    last = ((task.completion_time or now) - begin).total_seconds()
+    left = min(max(int(first / whole * _BAR), 0), _BAR - 1)
+    right = min(max(round(last / whole * _BAR), left + 1), _BAR)
+    return " " * left + _SHADES.get(task.phase, _DONE) * (right - left)
