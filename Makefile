@@ -113,6 +113,10 @@ env: $(BIN)/ready ## Print the variables by which a shell finds the running clus
 install: $(BIN)/ready ## Install the operator, from an image of this tree by its chart, on the running cluster
 	$(BIN)/python -m tests.install
 
+.PHONY: pictures
+pictures: $(BIN)/ready ## Record the pictures of the README on the running cluster
+	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m tests.pictures
+
 .PHONY: shell
 shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and helm
 	$(EMBEDDED) shell

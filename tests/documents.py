@@ -1,6 +1,7 @@
 """Code in the docs, run as it stands: what it prints is what the page says."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def sections(page: Path) -> dict[str, Section]:
     }
 
 
+_CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def dialogue(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield each command that a page shows behind a prompt, and what it says."""
+    for block in _CONSOLE.findall(page.read_text()):
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            first, *rest = step.splitlines(keepends=True)
+            more = [line.removeprefix("> ") for line in rest if line.startswith("> ")]
+            yield first + "".join(more), "".join(line for line in rest if not line.startswith("> "))
+
+
+COMMAND_LINE = ROOT / "docs" / "command-line.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
 LOCAL = "On your own machine"
 ON_A_CLUSTER = ("On a cluster", "From a service")

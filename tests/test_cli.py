@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from cloudharness.workflows.errors import (
     WorkflowNotFound,
 )
 from tests.builders import operation_manifest
+from tests.documents import COMMAND_LINE
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "pipeline.yaml"
@@ -172,6 +175,17 @@ def test_each_error_has_its_code(
     )
 
 
+def test_one_that_this_version_cannot_read_is_no_crash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    future = operation_manifest(spec={"type": "Future"}) | {"status": {}}
+    found = SimpleNamespace(persisted=SimpleNamespace(raw=future))
+    monkeypatch.setattr(Target, "attach", lambda *_: found)
+    assert run("get", "a") == 5
+    assert "cannot read the operation: spec.type: " in capsys.readouterr().err
+    assert run("get", "a", "-o", "name") == 0
+
+
 def fake(monkeypatch: pytest.MonkeyPatch, *found: dict[str, Any]) -> None:
     monkeypatch.setattr(Target, "operations", lambda *_, **__: iter(found))
 
@@ -236,3 +250,18 @@ def test_who_has_read_enough_may_go(tmp_path: Path) -> None:
         ["bash", "-c", command], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert (done.stdout, done.stderr) == ("a | 1\n", "")
+
+
+def test_the_page_names_each_command_and_each_option_that_is_there() -> None:
+    page = COMMAND_LINE.read_text()
+    table = "".join(re.findall(r"^\| `.*$", page, re.MULTILINE))
+    for name, command in cli.cli.commands.items():
+        assert re.search(rf"`[^`]*\b{name}\b", table), name
+        assert command.help, name
+    known = {
+        option
+        for command in cli.cli.commands.values()
+        for one in command.params
+        for option in one.opts
+    }
+    assert set(re.findall(r"(?<=[`\s])--?[a-z][a-z-]*", page)) <= known

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloudharness.workflows.cli import explaining, printing, tables, tree
+from cloudharness.workflows.cli import explaining, tables, tree
+from cloudharness.workflows.colours import painted
 from cloudharness_operation.model import Operation
 from tests.builders import NOW, operation_manifest, stamp
 
@@ -338,9 +339,13 @@ def test_a_failure_is_explained(found: Operation, expected: list[str]) -> None:
     [
         ("a  Running  x", "a  \x1b[36mRunning\x1b[0m  x"),
         ("└─ ✖ b  Failed", "└─ \x1b[31m✖\x1b[0m b  \x1b[31mFailed\x1b[0m"),
-        ("a-Running  TaskFailed", "a-Running  TaskFailed"),
+        ("✔  a  ██  2s", "\x1b[32m✔\x1b[0m  a  \x1b[32m██\x1b[0m  2s"),
+        ("a-Running  TaskFailed  █", "a-Running  TaskFailed  █"),
         ("nothing", "nothing"),
     ],
 )
-def test_phases_have_colours(line: str, expected: str) -> None:
-    assert printing.painted(line) == expected
+def test_phases_have_colours(line: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert painted(line) == expected
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert painted(line) == line

@@ -293,6 +293,7 @@ class Terminal(io.StringIO):
 
 def test_in_a_terminal_it_is_drawn_anew_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
     out = Terminal()
     display = Display.chosen(None, out)
     assert display is not None
@@ -306,12 +307,35 @@ def test_in_a_terminal_it_is_drawn_anew_in_its_place(monkeypatch: pytest.MonkeyP
 
 def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "12")
+    monkeypatch.setenv("NO_COLOR", "1")
     out = Terminal()
     display = Display(out)
     display.show(Operation.parse(state(message="x" * 100)))
     display.show(Operation.parse(state(message="y" * 100)))
-    shown = out.getvalue().replace("\x1b[2K", "").replace("\x1b[3A", "")
+    shown = re.sub(r"\x1b\[\w+", "", out.getvalue())
     assert {len(line.strip("\r")) for line in shown.splitlines()} <= set(range(12))
+
+
+def test_what_a_terminal_has_no_room_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "5")
+    out = Terminal()
+    display = Display(out, lambda *_: [f"line {number}" for number in range(9)])
+    display.show(Operation.parse(state()))
+    assert re.findall(r"[l…][^\n]*", out.getvalue()) == ["line 0", "line 1", "line 2", "… 6 more"]
+
+
+def test_time_is_seen_to_pass_while_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudharness.workflows.live._SECOND", 0.001)
+    drawn = threading.Semaphore(0)
+
+    def draw(_: Operation, now: Any) -> list[str]:
+        drawn.release()
+        return [str(now)]
+
+    with Display(Terminal(), draw) as display:
+        display.show(Operation.parse(state()))
+        for _ in range(3):
+            assert drawn.acquire(timeout=30)
 
 
 def test_where_nobody_looks_nothing_is_shown_but_if_it_is_asked_for() -> None:

@@ -7,7 +7,6 @@ and `record`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -23,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from cloudharness_operation.errors import InvalidOperation
+from cloudharness_operation.errors import InvalidOperation, problems
 from cloudharness_operation.lifetime import TTL_DEFAULT, PodGC, SecondsToSee, TtlStrategy
 from cloudharness_operation.names import FIRST_RUN
 from cloudharness_operation.pods import NameReference, PodSettings
@@ -288,13 +287,3 @@ class Operation(BaseModel):
             return cls.model_validate(manifest, extra="ignore", by_alias=True)
         except ValidationError as error:
             raise InvalidOperation("; ".join(problems(error))) from error
-
-
-def problems(error: ValidationError) -> Iterator[str]:
-    """Yield what is wrong with a manifest, each with the path of its field."""
-    found = error.errors(include_url=False, include_input=False)
-    holders = {e["loc"][:depth] for e in found for depth in range(len(e["loc"]))}
-    for e in found:
-        # pydantic does not count what is wrong in a list, and then calls the list too short.
-        if e["type"] != "too_short" or e["loc"] not in holders:
-            yield f"{'.'.join(map(str, e['loc']))}: {e['msg']}"

@@ -32,6 +32,7 @@ class Shell:
             "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
             "COLUMNS": "120",
         }
+        self.environment.pop("NO_COLOR", None)
 
     def __call__(self, *words: str, code: int = 0) -> str:
         """Return what a command says, to stdout and below that to stderr."""

@@ -1,13 +1,15 @@
 """The code of the docs that needs a cluster, run as it stands, in the order of the page."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.documents import GETTING_STARTED, LOCAL, ON_A_CLUSTER, sections
+from tests.documents import COMMAND_LINE, GETTING_STARTED, LOCAL, ON_A_CLUSTER, dialogue, sections
+from tests.examples import ROOT
 from tests.installation import Installation
 
 pytestmark = pytest.mark.e2e
@@ -31,3 +33,42 @@ def test_getting_started_runs_on_a_cluster(shared: Installation, tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "".join(section.printed for section in found)
+
+
+CHANGING = (
+    (r"(?<![\w.])(\d+[smhd])+\b", "TIME"),
+    (r"\bnode\d\b", "NODE"),
+    (r"-[0-9a-f]{5}(-\w+-\d+)?\b", "-SUFFIX"),
+    ("█+", "BAR"),
+    (" +", " "),
+)
+"""What is another in each run."""
+
+
+def fixed(text: str) -> str:
+    for pattern, word in CHANGING:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def test_the_command_line_says_what_its_page_says(shared: Installation) -> None:
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(shared.cluster.kubeconfig),
+        "CLOUDHARNESS_NAMESPACE": shared.namespace,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    steps = list(dialogue(COMMAND_LINE))
+    assert len(steps) == 9
+    for command, expected in steps:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+            timeout=240,
+            env=environment,
+            cwd=ROOT,
+        )
+        assert fixed(done.stdout) == fixed(expected), command

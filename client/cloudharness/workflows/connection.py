@@ -55,6 +55,12 @@ ANSWER_SECONDS: Final = 30.0
 """How long a request may take, of which nothing is heard before."""
 
 
+_UNKNOWN_KIND: Final = (
+    "the cluster does not know this kind of object: is the operator's chart installed, which "
+    "brings the CloudHarnessOperation, and Argo, which has the Workflow?"
+)
+"""What a plain `404 page not found` means, where it is no object that is missing."""
+
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -237,6 +243,8 @@ def _refusal(status: int, text: str) -> WorkflowException:
     try:
         message = str(json.loads(text)["message"])
     except (ValueError, TypeError, KeyError):
+        if status == http.HTTPStatus.NOT_FOUND:
+            return ClusterUnavailable(_UNKNOWN_KIND, is_final=True)
         message = text[:1000]
     match status:
         case 401 | 403:

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TextIO
 
 from typing_extensions import override
 
+from cloudharness.workflows.colours import painted
 from cloudharness_operation.model import Operation
 from cloudharness_operation.record import TaskPhase, TaskStatus
 
@@ -70,16 +71,12 @@ class Display:
     Args:
         out: where to.
         draw: what is shown of a state.
-        paint: gives colours to a line, on a terminal.
 
     """
 
-    def __init__(
-        self, out: TextIO, draw: Draw = rows, paint: Callable[[str], str] | None = None
-    ) -> None:
+    def __init__(self, out: TextIO, draw: Draw = rows) -> None:
         self._out = out
         self._draw = draw
-        self._paint = paint or str
         self._notebook = _notebook()
         self._terminal = out.isatty()
         self._shown: list[str] = []
@@ -132,7 +129,7 @@ class Display:
         elif self._terminal:
             # Up to where the last one began, and each line anew.
             up = f"\x1b[{len(self._shown)}A" if self._shown else ""
-            new = "".join(f"\r\x1b[2K{self._paint(line)}\n" for line in lines)
+            new = "".join(f"\r\x1b[2K{painted(line)}\n" for line in lines)
             self._out.write(f"{up}{new}\x1b[J")
         else:
             self._out.write(lines[0] + "\n")

@@ -9,11 +9,12 @@ from typing import Any, Final, Literal
 
 import click
 
-from cloudharness.workflows import live, steering
+from cloudharness.workflows import steering
 from cloudharness.workflows.attached import AttachedOperation
 from cloudharness.workflows.cli import explaining, printing, tables, tree
 from cloudharness.workflows.cli.target import Target, completed, located
 from cloudharness.workflows.cli.times import SECONDS
+from cloudharness.workflows.errors import OperationFailed
 from cloudharness.workflows.following import read
 from cloudharness.workflows.live import Display
 from cloudharness_operation.record import Phase
@@ -100,9 +101,24 @@ def follow(found: AttachedOperation, timeout: float | None, *, gantt: bool = Fal
         OperationFailed: it ended otherwise than well.
 
     """
-    colour = click.get_current_context().color
-    paint = None if colour is False else printing.painted
-    found.wait(timeout, show=Display(sys.stdout, tree.gantt if gantt else tree.lines, paint))
+    found.wait(timeout, show=Display(sys.stdout, tree.gantt if gantt else tree.lines))
+
+
+def each(found: Iterable[AttachedOperation], act: Callable[[AttachedOperation], object]) -> None:
+    """Wait for one operation after the other, also when one before has failed.
+
+    Raises:
+        OperationFailed: one has, or several.
+
+    """
+    failures = []
+    for one in found:
+        try:
+            act(one)
+        except OperationFailed as error:
+            failures.append(error)
+    if failures:
+        raise OperationFailed("\n".join(map(str, failures)))
 
 
 @click.command
@@ -112,9 +128,12 @@ def follow(found: AttachedOperation, timeout: float | None, *, gantt: bool = Fal
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing meanwhile.")
 def wait(target: Target, names: tuple[str, ...], timeout: float | None, *, quiet: bool) -> None:
     """Wait until operations have ended. Exits with 1 if one failed."""
-    for one in [target.attach(name) for name in names]:
-        one.wait(timeout, show=False if quiet else live.Display.chosen(None))
+
+    def end(one: AttachedOperation) -> None:
+        one.wait(timeout, show=False if quiet else None)
         click.echo(f"{one.name} succeeded")
+
+    each([target.attach(name) for name in names], end)
 
 
 @click.command
@@ -196,7 +215,7 @@ def _steer(
         else:
             change(one)
         status = one.refresh().status
-        click.echo(printing.painted(f"{one.name}  {status or 'Pending'}"))
+        printing.say([f"{one.name}  {status or 'Pending'}"])
 
 
 @click.command

@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from cloudharness.workflows.errors import BadOperationConfiguration
-from cloudharness_operation.model import OperationSpec, problems
+from cloudharness_operation.errors import problems
+from cloudharness_operation.model import OperationSpec
 from cloudharness_operation.names import API_VERSION, KIND
 
 Manifest = dict[str, Any]

@@ -23,15 +23,17 @@ from cloudharness.workflows.errors import (
     WorkflowException,
     WorkflowNotFound,
 )
+from cloudharness_operation.errors import InvalidOperation
 
+_REFUSED: Final = 5
 _CODES: Final = (
     (OperationFailed, 1),
     (WorkflowNotFound, 3),
     (OperationTimeout, 4),
-    (OperationExists, 5),
-    (OperationRefused, 5),
-    (BadOperationConfiguration, 5),
-    (BadParam, 5),
+    (OperationExists, _REFUSED),
+    (OperationRefused, _REFUSED),
+    (BadOperationConfiguration, _REFUSED),
+    (BadParam, _REFUSED),
     (ClusterUnavailable, 6),
 )
 _OTHERWISE: Final = 1
@@ -55,9 +57,6 @@ def cli() -> None:
 
     `cloudharness-operation` and `kubectl cho` are the same.
     """
-    context = click.get_current_context()
-    if "NO_COLOR" in os.environ:
-        context.color = False
 
 
 @click.command
@@ -90,6 +89,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was begun on the cluster goes on", err=True)
         sys.exit(_INTERRUPTED)
+    except InvalidOperation as error:
+        click.echo(f"error: this version cannot read the operation: {error}", err=True)
+        sys.exit(_REFUSED)
     except WorkflowException as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(next((code for kind, code in _CODES if isinstance(error, kind)), _OTHERWISE))

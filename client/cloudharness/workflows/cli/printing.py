@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from cloudharness.workflows.assembling import text
+from cloudharness.workflows.colours import painted
 
 Manifest = Mapping[str, Any]
 
-_COLOURS: Final = {
-    "Succeeded": "green",
-    "✔": "green",
-    "Running": "cyan",
-    "▶": "cyan",
-    "Pending": "yellow",
-    "Suspended": "yellow",
-    "Failed": "red",
-    "Error": "red",
-    "✖": "red",
-    "Cancelled": "magenta",
-    "Skipped": "bright_black",
-    "NAME": "bright_black",
-    "NAMESPACE": "bright_black",
-}
-_WORDS: Final = re.compile(
-    "|".join(rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in _COLOURS), re.UNICODE
-)
-
-
-def painted(line: str) -> str:
-    """Return a line with its phases in colours. Where it is no terminal, click takes them out."""
-    return _WORDS.sub(lambda found: click.style(found[0], fg=_COLOURS[found[0]]), line)
-
 
 def say(lines: Iterable[str]) -> None:
-    """Write lines to stdout."""
+    """Write lines to stdout. Where that is no terminal, click takes their colours out."""
     for line in lines:
         click.echo(painted(line))
 

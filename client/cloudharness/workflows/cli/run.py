@@ -10,7 +10,7 @@ import click
 from cloudharness.workflows.assembling import unique_name
 from cloudharness.workflows.attached import AttachedOperation
 from cloudharness.workflows.cli import files, printing
-from cloudharness.workflows.cli.commands import FORMS, follow, timeout
+from cloudharness.workflows.cli.commands import FORMS, each, follow, timeout
 from cloudharness.workflows.cli.target import Target, located
 from cloudharness.workflows.connection import OPERATIONS
 from cloudharness.workflows.errors import OperationExists
@@ -28,6 +28,7 @@ Manifest = dict[str, Any]
 @click.option("--local", is_flag=True, help="Run it here, as processes, without a cluster.")
 @click.option("--dry-run", is_flag=True, help="Have the API server check it, and no more.")
 @click.option("-w", "--watch", is_flag=True, help="Show it until it has ended; 1 if it failed.")
+@click.option("--gantt", is_flag=True, help="As --watch, with a bar for the time of each task.")
 @click.option(
     "-f", "--follow", "following", is_flag=True, help="Print its logs until it has ended."
 )
@@ -43,34 +44,30 @@ def run(
     local: bool,
     dry_run: bool,
     watch: bool,
+    gantt: bool,
     following: bool,
 ) -> None:
     """Run the operations of FILE, YAML or JSON; `-` is stdin."""
     found = [_renamed(one, name) for one in files.operations(file)]
-    _check(found, name, local=local, dry_run=dry_run, watch=watch, following=following)
+    _check(found, name, local, dry_run=dry_run, watch=watch, gantt=gantt, follow=following)
     if local:
         for one in found:
             _run_here(file, one, timeout)
         return
-    if dry_run or len(found) > 1:
-        # None is made if another one would be refused.
-        made = [_made(target, one, dry_run=True) for one in found]
-    if not dry_run:
-        made = [_made(target, one, dry_run=False) for one in found]
+    made = _all_made(target, found, dry_run=dry_run)
     if output:
         printing.manifests(made, output)
     else:
         said = "would be made" if dry_run else "created"
         printing.say(f"{one['metadata']['name']} {said}" for one in made)
-    if dry_run:
-        return
-    for one in made:
-        meta = one["metadata"]
-        found_again = target.within(meta["namespace"]).attach(meta["name"])
-        _go_along(found_again, timeout, watch=watch, logs=following)
+    there = [] if dry_run else [_found_again(target, one) for one in made]
+    if following:
+        each(there, lambda one: _print_logs(one, timeout))
+    elif watch or gantt:
+        each(there, lambda one: follow(one, timeout, gantt=gantt))
 
 
-def _check(found: Sequence[Manifest], name: str | None, *, local: bool, **flags: bool) -> None:
+def _check(found: Sequence[Manifest], name: str | None, local: bool, **flags: bool) -> None:  # noqa: FBT001
     if name and len(found) > 1:
         raise click.BadParameter(
             f"the file holds {len(found)} operations: give each a name there", param_hint="--name"
@@ -88,6 +85,18 @@ def _renamed(one: Manifest, name: str | None) -> Manifest:
     meta = {k: v for k, v in one["metadata"].items() if k not in ("name", "generateName")}
     key = "generateName" if name.endswith("-") else "name"
     return {**one, "metadata": {**meta, key: name}}
+
+
+def _all_made(target: Target, found: Sequence[Manifest], *, dry_run: bool) -> list[Manifest]:
+    if dry_run or len(found) > 1:
+        # None is made if another one would be refused.
+        checked = [_made(target, one, dry_run=True) for one in found]
+    return checked if dry_run else [_made(target, one, dry_run=False) for one in found]
+
+
+def _found_again(target: Target, made: Manifest) -> AttachedOperation:
+    meta = made["metadata"]
+    return target.within(meta["namespace"]).attach(meta["name"])
 
 
 def _made(target: Target, one: Manifest, *, dry_run: bool) -> Manifest:
@@ -111,13 +120,10 @@ def _base(meta: Manifest) -> str:
     return base if base.endswith("-") else f"{base}-"
 
 
-def _go_along(one: AttachedOperation, timeout: float | None, *, watch: bool, logs: bool) -> None:
-    if logs:
-        for line in one.logs(follow=True):
-            click.echo(str(line))
-        one.wait(timeout, show=False)
-    elif watch:
-        follow(one, timeout)
+def _print_logs(one: AttachedOperation, timeout: float | None) -> None:
+    for line in one.logs(follow=True):
+        click.echo(str(line))
+    one.wait(timeout, show=False)
 
 
 def _run_here(file: str, one: Manifest, timeout: float | None) -> None:
