@@ -206,7 +206,7 @@ def test_a_result_that_is_nowhere_is_told() -> None:
     for found, answers, words in (
         (output, [], "has not recorded"),
         (large, [WorkflowNotFound("no")], "Workflow w is gone"),
-        (large, [{"status": {}}], "has no result"),
+        (large, [{"status": {}}], "has no output 'result'"),
         ({**output, "value": "{"}, [], "is no JSON"),
     ):
         one = Operation.parse(state("Succeeded", outputs=[found]))
@@ -218,6 +218,22 @@ def test_a_result_that_is_nowhere_is_told() -> None:
 
 
 PARAMETER = {"name": "result", "value": "[1]"}
+
+
+def test_large_outputs_are_read_where_they_are() -> None:
+    def large(name: str) -> Manifest:
+        where = {"workflow": "w", "node": "n"}
+        return {"task": "t", "name": name, "size": 9, "valueFrom": where}
+
+    small = {"task": "s", "name": "mean", "size": 1, "value": "3"}
+    left = {"result": "printed", "parameters": [PARAMETER, {"name": "all", "value": "x"}]}
+    workflow = {"status": {"nodes": {"n": {"outputs": left}}}}
+    outputs = [small, large("result"), large("all"), large("stdout")]
+    one = Operation.parse(state("Failed", outputs=outputs))
+    assert results.outputs(one, Script(workflow, workflow, workflow)) == {
+        "s": {"mean": "3"},
+        "t": {"result": "[1]", "all": "x", "stdout": "printed"},
+    }
 
 
 class Pages(Script):

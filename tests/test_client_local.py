@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -19,7 +20,9 @@ from cloudharness.workflows.errors import (
     OperationFailed,
     OperationTimeout,
 )
+from cloudharness.workflows.local import LocalRun
 from cloudharness.workflows.processes import expanded
+from cloudharness_operation.model import OperationSpec
 
 
 def double(number: int) -> int:
@@ -70,6 +73,85 @@ def test_tasks_share_a_directory_and_run_in_order() -> None:
 def read() -> list[str]:
     with open(os.environ["shared_directory"] + "/x") as file:  # noqa: PTH123, SIM112
         return file.read().split()
+
+
+def test_outputs_reach_later_tasks_byte_for_byte(tmp_path: Path) -> None:
+    text = "a 'b' $(HOME) {{x}} ü\n\n"
+    first = bash(
+        "first",
+        f"printf '%s' {shlex.quote(text)} > {tmp_path}/out; echo said",
+        outputs={"out": f"{tmp_path}/out"},
+        stdout=True,
+    )
+    second = tasks.PythonTask("second", double, number=4)
+    last = tasks.PythonTask(
+        "last", seen, out=first.output("out"), said=first.output("stdout"), n=second.output()
+    )
+    found = operations.PipelineOperation("local-", [first, second, last]).run_local(30)
+    assert found["last"] == [text.removesuffix("\n"), "said", "8"]
+
+
+def seen() -> list[str]:
+    return [os.environ[name] for name in ("out", "said", "n")]
+
+
+def test_an_output_that_is_not_written_is_a_failure() -> None:
+    with pytest.raises(OperationFailed) as caught:
+        single("true", outputs={"out": "/tmp/nobody-writes-this"}).run_local(30)
+    assert caught.value.exit_code == 64
+    assert "an output is not there: " in str(caught.value)
+
+
+CLUSTERBOUND: list[tuple[dict[str, Any], str]] = [
+    (
+        {"env": [{"name": "a", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+        "task 't': env a: the Secret s",
+    ),
+    (
+        {"env": [{"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]},
+        "task 't': env a: the ConfigMap c",
+    ),
+    (
+        {"env": [{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]},
+        "task 't': env a: the pod's spec.nodeName",
+    ),
+    ({"envFrom": [{"secretRef": {"name": "s"}}]}, "task 't': envFrom: the Secret s"),
+    (
+        {"bash": None, "python": {"sourceFrom": {"name": "code", "key": "k"}}},
+        "task 't': python.sourceFrom: the ConfigMap code",
+    ),
+    (
+        {"bash": None, "custom": {"image": "i"}, "outputs": [{"name": "o", "path": "/o"}]},
+        "task 't': outputs: files of the image i",
+    ),
+    (
+        {
+            "env": [
+                {
+                    "name": "a",
+                    "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}},
+                }
+            ],
+            "envFrom": [{"configMapRef": {"name": "c", "optional": True}}],
+        },
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "said"), CLUSTERBOUND)
+def test_what_only_a_cluster_has_is_told_before_anything_runs(
+    fields: dict[str, Any], said: str
+) -> None:
+    task = {"name": "t", "bash": {"source": "[ -z ${a+x} ]"}, **fields}
+    written = {"type": "SingleTask", "tasks": [{k: v for k, v in task.items() if v is not None}]}
+    run = LocalRun("local", OperationSpec.model_validate(written), print, 30)
+    if not said:
+        assert run.values() == {}
+        return
+    with pytest.raises(BadOperationConfiguration, match="cannot run here") as caught:
+        run.values()
+    assert said in str(caught.value)
 
 
 def test_parallel_tasks_run_at_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
@@ -143,6 +144,48 @@ TASKS: list[tuple[str, Callable[[], tasks.Task], Manifest]] = [
             "templatePatch": {"podSpecPatch": "x", "hostAliases": [{"ip": "1.2.3.4"}]},
         },
     ),
+    (
+        "tried again, in place of CloudHarness's ten times",
+        lambda: tasks.CommandBasedTask("a", ["x"], retry=tasks.Retry(2, "Always")),
+        {
+            "name": "a",
+            "command": {"command": ["x"]},
+            "retry": {"limit": 2, "policy": "Always"},
+        },
+    ),
+    (
+        "tried again after waits that grow",
+        lambda: task(
+            retry=tasks.Retry(5, backoff=tasks.Backoff(1.0, 2, timedelta(minutes=5))),
+        ),
+        {
+            "name": "task",
+            "bash": {"source": "true"},
+            "retry": {
+                "limit": 5,
+                "backoff": {"duration": "1s", "factor": 2, "maxDuration": "300s"},
+            },
+        },
+    ),
+    (
+        "tried again after the same wait each time",
+        lambda: task(retry=tasks.Retry(1, backoff=tasks.Backoff("1m30s"))),
+        {
+            "name": "task",
+            "bash": {"source": "true"},
+            "retry": {"limit": 1, "backoff": {"duration": "1m30s"}},
+        },
+    ),
+    (
+        "what it leaves",
+        lambda: task(outputs={"mean": "/tmp/mean.txt"}, stdout=True),
+        {
+            "name": "task",
+            "bash": {"source": "true"},
+            "outputs": [{"name": "mean", "path": "/tmp/mean.txt"}],
+            "stdout": True,
+        },
+    ),
 ]
 
 
@@ -154,6 +197,17 @@ def test_a_task_becomes(make: Callable[[], tasks.Task], expected: Manifest) -> N
     if env := found.pop("env", None):
         found["env"] = {variable["name"]: variable["value"] for variable in env}
     assert found == expected
+
+
+def test_an_output_is_given_to_a_later_task_as_a_variable() -> None:
+    first = tasks.PythonTask("first", f)
+    found = spec_of(task(before="x", given=first.output(), printed=first.output("stdout"), n=1))
+    assert found["env"] == [
+        {"name": "before", "value": "x"},
+        {"name": "given", "valueFrom": {"taskOutput": {"task": "first", "name": "result"}}},
+        {"name": "printed", "valueFrom": {"taskOutput": {"task": "first", "name": "stdout"}}},
+        {"name": "n", "value": "1"},
+    ]
 
 
 def test_variables_of_any_type() -> None:
@@ -198,7 +252,7 @@ BAD_TASKS: list[tuple[str, Callable[[], tasks.Task], str]] = [
     ("a number in a command", lambda: tasks.CommandBasedTask("a", ["x", 1]), "command: give the"),  # type: ignore[list-item]
     ("a resource in no unit", lambda: task(resources={"limits": {"cpu": "x"}}), "resources.limits"),
     ("resources misspelt", lambda: task(resources={"limit": {"cpu": 1}}), "resources.limit: "),
-    ("fewer than no retries", lambda: task(retry_limit=-1), "task 'task': retry_limit.limit: "),
+    ("fewer than no retries", lambda: task(retry_limit=-1), "task 'task': retry_limit: "),
     ("a volume in another form", lambda: task(volume_mounts=["a:b"]), "write [CLAIM:]PATH[:MODE]"),
     ("a reserved path", lambda: task(volume_mounts=["/etc/x"]), "/etc/x is taken: choose one"),
     ("one path twice", lambda: task(volume_mounts=["a:/b", "c:/b"]), "/b is there twice"),
@@ -215,7 +269,31 @@ BAD_TASKS: list[tuple[str, Callable[[], tasks.Task], str]] = [
         "template_overrides: memoize: Argo",
     ),
     ("overrides that are none", lambda: task(template_overrides=3), "give a mapping, or something"),
+    ("a retry that is a number", lambda: task(retry=3), "retry: give a Retry, as Retry(limit=3)"),
+    ("a policy that is none", lambda: task(retry=tasks.Retry(1, "Often")), "retry.policy: "),  # type: ignore[arg-type]
+    (
+        "a wait of half a second",
+        lambda: task(retry=tasks.Retry(1, backoff=0.5)),
+        "retry.backoff.duration: ",
+    ),
+    ("outputs that are no paths", lambda: task(outputs=["/a"]), "outputs: give a path for each"),
+    ("a relative output", lambda: task(outputs={"a": "b"}), "outputs.0.path: "),
+    (
+        "an output of a taken name",
+        lambda: task(outputs={"result": "/a"}),
+        "outputs: 'result' is taken",
+    ),
+    ("stdout as a path", lambda: task(stdout="/a"), "stdout: give True or False, not '/a'"),
+    (
+        "an output as an argument",
+        lambda: tasks.PythonTask("a", takes, number=task().output("x")),
+        "argument 'number' of takes is an output",
+    ),
 ]
+
+
+def takes(number: int) -> int:
+    return number
 
 
 @pytest.mark.parametrize(
@@ -363,6 +441,22 @@ SETTINGS: list[tuple[str, Manifest, Manifest]] = [
         {"pod_gc": {"strategy": "OnPodSuccess", "deleteDelayDuration": 1200}},
         {"podGC": {"strategy": "OnPodSuccess", "deleteDelayDuration": "1200s"}},
     ),
+    ("no deadline", {}, {"activeDeadlineSeconds": None, "pendingDeadlineSeconds": None}),
+    (
+        "deadlines",
+        {"active_deadline_seconds": timedelta(hours=1), "pending_deadline_seconds": 0},
+        {"activeDeadlineSeconds": 3600, "pendingDeadlineSeconds": 0},
+    ),
+    (
+        "others that it waits for",
+        {"concurrency_policy": "Forbid", "concurrency_group": "db", "parallelism": 2},
+        {"concurrencyPolicy": "Forbid", "concurrencyGroup": "db", "parallelism": 2},
+    ),
+    (
+        "a record that goes too",
+        {"ttl_seconds_after_finished": timedelta(days=1), "suspend": True},
+        {"ttlSecondsAfterFinished": 86400, "suspend": True},
+    ),
 ]
 
 
@@ -423,6 +517,25 @@ def parallel(*args: Any, **settings: Any) -> operations.ContainerizedOperation:
 
 ONE = (task(),)
 BAD: list[tuple[str, Callable[[], object], str]] = [
+    ("a deadline of none", lambda: spec(active_deadline_seconds=0), "active_deadline_seconds: "),
+    (
+        "a deadline of half a second",
+        lambda: spec(pending_deadline_seconds=timedelta(seconds=0.5)),
+        "pending_deadline_seconds: ",
+    ),
+    ("a policy that is none", lambda: spec(concurrency_policy="No"), "concurrency_policy: "),
+    ("no group", lambda: spec(concurrency_policy="Forbid"), "concurrency_group: 'F"),
+    ("no policy", lambda: spec(concurrency_group="g"), "concurrency_policy: concurrency_group"),
+    (
+        "an output of a task that is not there",
+        lambda: parallel("a", [task(x=tasks.OutputReference("nobody", "y"))]),
+        "nobody",
+    ),
+    (
+        "an output of a task that is not before",
+        lambda: parallel("a", [task(), tasks.BashTask("b", "true", x=task().output("y"))]),
+        "operation: ",
+    ),
     ("a name that is none", lambda: parallel("My_Op", ONE), "basename 'My_Op': use lower-case"),
     ("two dashes", lambda: parallel("a--", ONE), "basename 'a--': use"),
     ("a name that is too long", lambda: parallel("x" * 58, ONE), "write at most 57 characters"),

@@ -44,3 +44,13 @@ def test_a_bug_that_is_not_here_is_shown_not_to_be(number: int) -> None:
     assert re.search(r"\*\*(Fixed|Not applicable)\*\*", state)
     if "**Fixed**" in state or "**Not applicable**" in state:
         assert LINK.search(shown) or TEST.search(shown)
+
+
+def test_what_we_say_we_have_is_shown_by_a_test() -> None:
+    lines = (ROOT / "docs" / "rivals.md").read_text().splitlines()
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
+    ours = table[0].index("Here")
+    assert len(table) > 12
+    for row in table[2:]:
+        assert row[ours] in ("Y", "P", "N"), row
+        assert row[ours] == "N" or TEST.fullmatch(row[ours + 1]), row

@@ -405,6 +405,58 @@ def test_results_of_several_tasks_and_of_none() -> None:
     assert op.result(180) == {"a": {"mean": 1.0, "of": 1}, "c": "x" * 20000}
 
 
+def test_outputs_reach_later_tasks_and_python() -> None:
+    write = "printf 'a  b' > /tmp/o; echo said"
+    first = tasks.BashTask("first", write, outputs={"o": "/tmp/o"}, stdout=True)
+    last = tasks.PythonTask("last", passed, o=first.output("o"), said=first.output("stdout"))
+    op = operations.PipelineOperation("outputs-", [first, last])
+    op.execute()
+    assert op.outputs(120) == {
+        "first": {"o": "a  b", "stdout": "said"},
+        "last": {"result": '["a  b", "said"]'},
+    }
+    assert asyncio.run(op.outputs_async(60)) == op.outputs(60)
+    assert op.result(60) == {"last": ["a  b", "said"]}
+
+
+def passed() -> list[str]:
+    import os  # noqa: PLC0415 - in the task.
+
+    return [os.environ["o"], os.environ["said"]]  # noqa: SIM112
+
+
+def test_deadlines_and_retries_are_said_in_python() -> None:
+    retry = tasks.Retry(1, backoff=1)
+    op = operations.SingleTaskOperation("again-", tasks.BashTask("t", "exit 3", retry=retry))
+    op.execute()
+    with pytest.raises(OperationFailed):
+        op.wait(120)
+    assert op.status.tasks[0].attempts == 2
+    late = operations.SingleTaskOperation(
+        "late-", tasks.BashTask("t", "sleep 300"), active_deadline_seconds=8
+    )
+    late.execute()
+    with pytest.raises(OperationFailed) as caught:
+        late.wait(180)
+    assert caught.value.reason == "DeadlineExceeded"
+
+
+def test_operations_of_a_group_wait_for_each_other() -> None:
+    def one(name: str, source: str) -> operations.SingleTaskOperation:
+        task = tasks.BashTask("t", source)
+        return operations.SingleTaskOperation(
+            name, task, concurrency_policy="Forbid", concurrency_group="pair"
+        )
+
+    first, second = one("first-", "sleep 300"), one("second-", "true")
+    first.execute()
+    eventually(lambda: first.status.phase == OperationPhase.RUNNING)
+    second.execute()
+    eventually(lambda: second.status.reason == "GroupBusy")
+    first.cancel("Terminate", 120)
+    second.wait(180)
+
+
 def test_states_are_watched_until_the_end() -> None:
     op = single("sleep 2")
     op.execute()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cloudharness.workflows.errors import CannotBeShipped
+from cloudharness.workflows.passing import OutputReference
 
 _BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -46,6 +47,11 @@ def _short(signature: inspect.Signature) -> str:
 
 
 def _json(value: object, what: str) -> Any:
+    if isinstance(value, OutputReference):
+        raise CannotBeShipped(
+            f"{what} is an output, which is not known yet: give it as a variable of another name, "
+            "and read that from os.environ"
+        )
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import yaml
@@ -139,6 +140,30 @@ def ttl(given: object) -> TtlStrategy:
     except ValidationError as error:
         known = ", ".join(DEFAULT_TTL_STRATEGY)
         raise bad("ttl_strategy", f"{problems(error)}; it takes seconds for {known}") from error
+
+
+def seconds(given: Any) -> Any:
+    """Return a time in seconds; what is none is told by the name of its field."""
+    if isinstance(given, timedelta):
+        whole = given.total_seconds()
+        return int(whole) if whole.is_integer() else whole
+    return given
+
+
+def exclusion(policy: str | None, group: str | None) -> Manifest:
+    """Return what `concurrency_policy` and `concurrency_group` ask for."""
+    if group is not None and policy is None:
+        raise bad(
+            "concurrency_policy",
+            "concurrency_group needs one: give 'Forbid' to wait for the others of the group, "
+            "'Replace' to end them, or 'Allow' to run beside them",
+        )
+    if policy == "Forbid" and group is None:
+        raise bad(
+            "concurrency_group",
+            "'Forbid' needs one: name the group whose operations exclude each other",
+        )
+    return {"concurrencyPolicy": policy, "concurrencyGroup": group}
 
 
 def pod_gc(given: object) -> PodGC | None:

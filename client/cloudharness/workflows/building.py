@@ -10,8 +10,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cloudharness.workflows.errors import bad
+from cloudharness.workflows.passing import OutputReference
+from cloudharness.workflows.retrying import Retry
 from cloudharness_operation.environment import variables
 from cloudharness_operation.errors import InvalidOperation
+from cloudharness_operation.outputs import RESULT, STDOUT
 from cloudharness_operation.pods import TAKEN_ENV, EnvVar
 from cloudharness_operation.render.containers import SHARED_DIRECTORY
 from cloudharness_operation.resource import LABEL_PATTERN
@@ -21,13 +24,18 @@ from cloudharness_operation.volumes import RESERVED_PATHS, RESERVED_PATTERN, Sha
 MAX_TASK_NAME: Final = 63
 
 _ARGUMENTS: Final = {
-    "retry": "retry_limit",
+    "retry.limit": "retry_limit",
     "sharedVolumes": "volume_mounts",
     "templatePatch": "template_overrides",
     "custom.image": "image_name",
     "custom.imagePullPolicy": "image_pull_policy",
     "custom.command": "command",
     "command.command": "command",
+    "activeDeadlineSeconds": "active_deadline_seconds",
+    "pendingDeadlineSeconds": "pending_deadline_seconds",
+    "concurrencyPolicy": "concurrency_policy",
+    "concurrencyGroup": "concurrency_group",
+    "ttlSecondsAfterFinished": "ttl_seconds_after_finished",
     "bash.source": "source",
     "python.source": "func",
 }
@@ -96,9 +104,11 @@ def task(
     *,
     resources: Mapping[str, Any],
     volumes: tuple[SharedVolume, ...],
-    retry_limit: int,
+    retry: Mapping[str, Any] | None,
     overrides: Mapping[str, Any],
     env: Mapping[str, Any],
+    outputs: Sequence[Mapping[str, str]],
+    stdout: bool,
 ) -> Task:
     """Return a task of the resource.
 
@@ -109,10 +119,12 @@ def task(
     what = f"task {name!r}"
     fields = {
         "env": _variables(env, what),
-        "retry": {"limit": retry_limit} if retry_limit else None,
+        "retry": retry,
         "resources": resources,
         "sharedVolumes": volumes,
         "templatePatch": overrides,
+        "outputs": tuple(outputs),
+        "stdout": stdout,
     }
     try:
         return Task.model_validate(
@@ -122,6 +134,38 @@ def task(
         raise bad(what, problems(error)) from error
 
 
+def retry(given: Retry | None, limit: int, name: str) -> Mapping[str, Any] | None:
+    """Return what happens when a task fails."""
+    if given is None:
+        return {"limit": limit} if limit else None
+    if not isinstance(given, Retry):
+        raise bad(f"task {name!r}: retry", f"give a Retry, as Retry(limit=3), not {given!r}")
+    return given.to_manifest()
+
+
+def outputs(given: Mapping[str, str] | None, name: str) -> tuple[Mapping[str, str], ...]:
+    """Return the files that a task writes."""
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        what = f"task {name!r}: outputs"
+        raise bad(what, f"give a path for each name, as {{'mean': '/tmp/mean.txt'}}, not {given!r}")
+    if taken := {RESULT, STDOUT} & set(given):
+        raise bad(
+            f"task {name!r}: outputs",
+            f"{taken.pop()!r} is taken: {RESULT!r} is what a function returns, {STDOUT!r} what is "
+            "printed with stdout=True",
+        )
+    return tuple({"name": key, "path": path} for key, path in given.items())
+
+
+def flag(given: object, what: str) -> bool:
+    """Return what is True or False."""
+    if not isinstance(given, bool):
+        raise bad(what, f"give True or False, not {given!r}")
+    return given
+
+
 def _variables(env: Mapping[str, Any], what: str) -> tuple[EnvVar, ...]:
     for name in set(TAKEN_ENV) & set(env):
         raise bad(what, f"environment variable {name!r} is set by Argo itself: choose another name")
@@ -129,9 +173,16 @@ def _variables(env: Mapping[str, Any], what: str) -> tuple[EnvVar, ...]:
         # The path alone, also where what the operation is given is given to the task again.
         if isinstance(path := env.get(SHARED_DIRECTORY), str) and ":" in path:
             env = {**env, SHARED_DIRECTORY: SharedVolume.parse(path).mount_path}
-        return variables(env)
+        passed = {name: one for name, one in env.items() if isinstance(one, OutputReference)}
+        found = {one.name: one for one in variables({**env, **dict.fromkeys(passed)})}
+        found |= {name: _passed(name, one) for name, one in passed.items()}
+        return tuple(found[name] for name in env if name in found)
     except InvalidOperation as error:
         raise bad(what, str(error)) from error
+
+
+def _passed(name: str, one: OutputReference) -> EnvVar:
+    return EnvVar.model_validate({"name": name, "valueFrom": one.to_source()})
 
 
 def problems(error: ValidationError) -> str:

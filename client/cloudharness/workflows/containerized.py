@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -70,6 +71,18 @@ class ContainerizedOperation(ManagedOperation, Running):
         on_exit_notify: `queue`, a Kafka topic that is told the end, and `payload`, what it is told
             with it: a str, or anything that is JSON; also `traceparent`, if it is part of a trace.
         shared_volume_size: size of each volume that is made, in MiB, or as `"10Gi"`.
+        active_deadline_seconds: seconds after its start, or a timedelta, at which a run that goes
+            on is ended, as failed: `DeadlineExceeded`. None: never.
+        pending_deadline_seconds: seconds that a pod may wait to start, or a timedelta, before the
+            run is ended, as failed: `PendingDeadlineExceeded`. 0: for ever. None: as the operator
+            is set up, mostly 600.
+        parallelism: how many tasks run at the same time, at most. None: as many as can.
+        concurrency_policy: what is done about other operations of the same group: `Allow` runs
+            beside them, `Forbid` waits for them, `Replace` ends them. None: `Allow`.
+        concurrency_group: name of that group, in the namespace.
+        ttl_seconds_after_finished: seconds after its end, or a timedelta, for which the operation
+            itself is kept, as the record. None: for ever.
+        suspend: nothing of it begins before `resume`.
 
     Raises:
         BadOperationConfiguration: an argument is wrong.
@@ -88,12 +101,26 @@ class ContainerizedOperation(ManagedOperation, Running):
         on_exit_notify: Mapping[str, Any] | None = None,
         *,
         shared_volume_size: int | str = DEFAULT_VOLUME_SIZE,
+        active_deadline_seconds: int | timedelta | None = None,
+        pending_deadline_seconds: int | timedelta | None = None,
+        parallelism: int | None = None,
+        concurrency_policy: Literal["Allow", "Forbid", "Replace"] | None = None,
+        concurrency_group: str | None = None,
+        ttl_seconds_after_finished: int | timedelta | None = None,
+        suspend: bool = False,
     ) -> None:
         super().__init__(assembling.base_name(basename), ttl_strategy, on_exit_notify)
         self.pod_contexts = assembling.contexts(pod_context)
         self.volumes = assembling.directories(shared_directory)
         self.pod_gc = pod_gc
         self.shared_volume_size = shared_volume_size
+        self.active_deadline_seconds = assembling.seconds(active_deadline_seconds)
+        self.pending_deadline_seconds = assembling.seconds(pending_deadline_seconds)
+        self.parallelism = parallelism
+        self.concurrency_policy = concurrency_policy
+        self.concurrency_group = concurrency_group
+        self.ttl_seconds_after_finished = assembling.seconds(ttl_seconds_after_finished)
+        self.begins_suspended = suspend
         self.to_spec()  # So that what is wrong is told where it is written.
 
     def task_list(self) -> Sequence[Task]:
@@ -121,6 +148,12 @@ class ContainerizedOperation(ManagedOperation, Running):
             podGC=assembling.pod_gc(self.pod_gc),
             ttlStrategy=assembling.ttl(self.ttl_strategy),
             onExit=assembling.notification(self.on_exit_notify),
+            activeDeadlineSeconds=self.active_deadline_seconds,
+            pendingDeadlineSeconds=self.pending_deadline_seconds,
+            parallelism=self.parallelism,
+            **assembling.exclusion(self.concurrency_policy, self.concurrency_group),
+            ttlSecondsAfterFinished=self.ttl_seconds_after_finished,
+            suspend=self.begins_suspended or None,
         )
 
     @override

@@ -14,7 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from cloudharness.workflows.errors import OperationFailed, OperationTimeout
+from cloudharness.workflows import clusterbound
+from cloudharness.workflows.errors import (
+    BadOperationConfiguration,
+    OperationFailed,
+    OperationTimeout,
+)
 from cloudharness.workflows.following import Stopped
 from cloudharness.workflows.logs import LogLine
 from cloudharness.workflows.processes import Attempt
@@ -24,6 +29,8 @@ from cloudharness_operation.render.volumes import wishes
 from cloudharness_operation.tasks import Task
 
 _TAIL: Final = 20
+_NO_OUTPUT: Final = 64
+"""Exit code of a task that has not written an output: that of Argo's executor, for any error."""
 _INTERVAL: Final = 0.1
 """Seconds after which it is seen that the time is over, or that somebody does not want more."""
 
@@ -34,6 +41,8 @@ class Ended:
 
     code: int
     result: Any
+    outputs: Mapping[str, str]
+    """Texts that later tasks may ask for."""
     tail: tuple[str, ...]
     at: float
     """When, by a clock of its own."""
@@ -59,6 +68,7 @@ class LocalRun:
     stop: threading.Event = field(default_factory=threading.Event)
     _attempts: list[Attempt] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     _over: bool = False
     _place: Path = field(init=False)
 
@@ -68,9 +78,15 @@ class LocalRun:
         Raises:
             OperationFailed: a task failed, as often as it may be tried again.
             OperationTimeout: the time is over. All tasks have been ended.
-            BadOperationConfiguration: there is nothing here to run a task with.
+            BadOperationConfiguration: it needs what is not here, as a Secret, or something to run
+                an image with.
 
         """
+        if lacking := list(clusterbound.wanted(self.spec)):
+            raise BadOperationConfiguration(
+                f"operation {self.name} cannot run here, where there is no cluster: "
+                + "; ".join(lacking)
+            )
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
         found: dict[str, Any] = {}
         with tempfile.TemporaryDirectory(prefix=f"{self.name}-") as place:
@@ -81,6 +97,8 @@ class LocalRun:
                 for group in _groups(self.spec):
                     ends = self._all_of(group, deadline)
                     self._check(ends)
+                    for name, end in ends.items():
+                        self._outputs |= {(name, key): text for key, text in end.outputs.items()}
                     found |= {n: e.result for n, e in ends.items() if _has_result(self.spec, n)}
         return found
 
@@ -130,13 +148,21 @@ class LocalRun:
                 self.say(LogLine(task.name, text))
 
         told = {WORKFLOW_NAME: self.name}
-        one = Attempt(task, place, told, self._volumes(task), say)
+        one = Attempt(task, place, told, self._outputs, self._volumes(task), say)
         with self._lock:
             self._attempts.append(one)
         if self._over:
             one.end()
-        code = one.run()
-        return Ended(code, one.result() if code == 0 else None, tuple(tail), time.monotonic())
+        code, outputs = one.run(), {}
+        if code == 0:
+            try:
+                outputs = one.outputs()
+            except OSError as error:
+                # As on a cluster: it has done all, but not what it was for.
+                say(f"an output is not there: {error}")
+                code = _NO_OUTPUT
+        result = one.result() if code == 0 else None
+        return Ended(code, result, outputs, tuple(tail), time.monotonic())
 
     def _volumes(self, task: Task) -> dict[str, Path]:
         """Return a directory for each path: the same for the same claim, or path without one."""

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from cloudharness.workflows.errors import BadOperationConfiguration
+from cloudharness_operation.outputs import RESULT, STDOUT
+from cloudharness_operation.pods import EnvVar
 from cloudharness_operation.render.containers import RESULT_PATH, RUNNER, SHARED_DIRECTORY
 from cloudharness_operation.tasks import PythonCode, Task
 
@@ -26,6 +28,8 @@ PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
 """Variables of this process that tasks have too; a container would have its own of these."""
 _GRACE: Final = 2.0
 """Seconds between asking a process to end and killing it."""
+_MOST_PRINTED: Final = 256 * 1024
+"""Bytes of what it prints that are kept as an output, the last ones: Argo's limit."""
 _RUNNERS_OWN: Final = 128
 """Exit codes of processes that a signal ended begin here, as shells and containers tell them."""
 
@@ -38,6 +42,7 @@ class Attempt:
         task: the task.
         place: an empty directory, for its files.
         told: variables that it has besides its own.
+        passed: outputs of tasks before it, by their task and name.
         volumes: a directory of this machine for each path at which it has a volume.
         say: is called with each line that it prints, from another thread.
 
@@ -46,11 +51,13 @@ class Attempt:
     task: Task
     place: Path
     told: Mapping[str, str]
+    passed: Mapping[tuple[str, str], str]
     volumes: Mapping[str, Path]
     say: Callable[[str], None]
     _process: subprocess.Popen[str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: bool = False
+    _printed: list[str] = field(default_factory=list)
 
     def run(self) -> int:
         """Run it to its end; return its exit code.
@@ -68,6 +75,8 @@ class Attempt:
         assert process.stdout is not None  # noqa: S101 - for the type checker: it is piped.
         with process.stdout:
             for line in process.stdout:
+                if self.task.stdout:
+                    self._printed.append(line)
                 self.say(line.rstrip("\n"))
         code = process.wait()
         return code if code >= 0 else _RUNNERS_OWN - code
@@ -88,8 +97,26 @@ class Attempt:
 
     def result(self) -> object:
         """Return what its function returned; None if it has none."""
-        file = self.place / "result.json"
+        file = self._result_file()
         return json.loads(file.read_text()) if file.exists() else None
+
+    def outputs(self) -> dict[str, str]:
+        """Return what it has left for later tasks, as text by name.
+
+        Raises:
+            OSError: a file is not there that it was to write.
+
+        """
+        found = {
+            one.name: _without_end(Path(one.path).read_text(errors="replace"))
+            for one in self.task.outputs
+        }
+        if self.task.stdout:
+            text = "".join(self._printed).encode()[-_MOST_PRINTED:].decode(errors="ignore")
+            found[STDOUT] = _without_end(text)
+        if self.task.python and self.task.python.function:
+            found[RESULT] = self._result_file().read_text()
+        return found
 
     def _command(self) -> list[str]:
         task = self.task
@@ -105,7 +132,7 @@ class Attempt:
         path = str(self._file("source.py", code.source or ""))
         if code.function is None:
             return [sys.executable, path]
-        runner = RUNNER.replace(RESULT_PATH, str(self.place / "result.json"))
+        runner = RUNNER.replace(RESULT_PATH, str(self._result_file()))
         return [sys.executable, "-c", runner, path, code.function, json.dumps(code.args or {})]
 
     def _container(self) -> list[str]:
@@ -141,16 +168,34 @@ class Attempt:
         if paths:
             found[SHARED_DIRECTORY] = next(iter(paths.values()))
         for variable in self.task.env:
-            found[variable.name] = expanded(variable.value or "", found)
+            value = self._value(variable, found)
+            if value is not None:
+                found[variable.name] = value
         given = found.get(SHARED_DIRECTORY, "")
         if given in paths:
             found[SHARED_DIRECTORY] = paths[given]
         return found
 
+    def _value(self, variable: EnvVar, known: Mapping[str, str]) -> str | None:
+        source = variable.value_from
+        if source is None:
+            return expanded(variable.value or "", known)
+        # All others are optional here: of a cluster's there is none.
+        asked = source.task_output
+        return self.passed[asked.task, asked.name] if asked else None
+
+    def _result_file(self) -> Path:
+        return self.place / "result.json"
+
     def _file(self, name: str, text: str) -> Path:
         path = self.place / name
         path.write_text(text)
         return path
+
+
+def _without_end(text: str) -> str:
+    """Return a text as Argo keeps it: without a newline at its end."""
+    return text.removesuffix("\n")
 
 
 def _clear(process: subprocess.Popen[str]) -> None:

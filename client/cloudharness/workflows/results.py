@@ -15,7 +15,7 @@ from cloudharness.workflows.errors import (
 )
 from cloudharness_operation.argo import nodes
 from cloudharness_operation.model import Operation
-from cloudharness_operation.outputs import RESULT
+from cloudharness_operation.outputs import RESULT, STDOUT
 from cloudharness_operation.record import OutputStatus, Phase
 
 
@@ -67,6 +67,19 @@ def values(state: Operation, connection: Connection) -> dict[str, Any]:
     }
 
 
+def outputs(state: Operation, connection: Connection) -> dict[str, dict[str, str]]:
+    """Return the text of each output, by its task and its name.
+
+    Raises:
+        ResultUnavailable: as `values`.
+
+    """
+    found: dict[str, dict[str, str]] = {}
+    for one in state.status.outputs:
+        found.setdefault(one.task, {})[one.name] = _text(one, connection)
+    return found
+
+
 def _read(text: str, task: str) -> Any:
     try:
         return json.loads(text)
@@ -84,16 +97,21 @@ def _text(output: OutputStatus, connection: Connection) -> str:
         manifest = connection.get(WORKFLOWS, where.workflow)
     except WorkflowNotFound as error:
         raise ResultUnavailable(
-            f"the result of task {task!r} was too large for the status, and its Workflow "
-            f"{where.workflow} is gone: ask before the ttl_strategy deletes it, or write large "
-            "results to a shared volume"
+            f"the output {output.name!r} of task {task!r} was too large for the status, and its "
+            f"Workflow {where.workflow} is gone: ask before the ttl_strategy deletes it, or write "
+            "large results to a shared volume"
         ) from error
-    found = _parameter(nodes(manifest.get("status") or {}).get(where.node) or {})
+    node = nodes(manifest.get("status") or {}).get(where.node) or {}
+    found = _parameter(node, output.name)
     if found is None:
-        raise ResultUnavailable(f"Argo's record of task {task!r} has no result")
+        raise ResultUnavailable(f"Argo's record of task {task!r} has no output {output.name!r}")
     return found
 
 
-def _parameter(node: Mapping[str, Any]) -> str | None:
-    parameters = (node.get("outputs") or {}).get("parameters") or ()
-    return next((str(one["value"]) for one in parameters if one["name"] == RESULT), None)
+def _parameter(node: Mapping[str, Any], name: str) -> str | None:
+    left = node.get("outputs") or {}
+    if name == STDOUT:
+        # Argo has one name for all that is printed, which is none of ours.
+        return left.get("result")
+    parameters = left.get("parameters") or ()
+    return next((str(one["value"]) for one in parameters if one["name"] == name), None)

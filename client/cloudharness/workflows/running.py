@@ -6,12 +6,13 @@ import contextlib
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
+from cloudharness.workflows.answering import Answering
 from cloudharness.workflows.connection import OPERATIONS, Connection
 from cloudharness.workflows.errors import (
     ClusterUnavailable,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from cloudharness.workflows import assembling, following, legacy, live, logs, results, twins
     from cloudharness.workflows.following import Follower
     from cloudharness.workflows.live import Display
-    from cloudharness.workflows.logs import LogLine
     from cloudharness_operation.model import Operation
     from cloudharness_operation.record import OperationStatus
 else:
@@ -108,7 +108,7 @@ def _own(connection: Connection, marked: Manifest, error: OperationExists) -> Ma
     ) from error
 
 
-class Running(Steered):
+class Running(Steered, Answering):
     """The half of an operation that speaks to a cluster."""
 
     name: str
@@ -118,10 +118,6 @@ class Running(Steered):
     @abstractmethod
     def to_manifest(self) -> Manifest:
         """Return the `CloudHarnessOperation`, as it can be created."""
-
-    def _result(self, values: Mapping[str, Any]) -> Any:
-        """Return the result of the whole, by those of its tasks."""
-        return dict(values)
 
     @override
     def submitted(self) -> Submitted:
@@ -206,44 +202,6 @@ class Running(Steered):
         """
         return (state.status for state in self.submitted().follower(timeout).states())
 
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for its end, and return what it returned.
-
-        Of a single task that is what its Python function returned, and None of other tasks. Of
-        several tasks it is a dict of that, for each Python task by its name.
-
-        Raises:
-            OperationFailed: it ended otherwise than well, or was deleted.
-            OperationTimeout: it goes on after that time.
-            ResultUnavailable: it ended well, and the result cannot be had.
-
-        """
-        return self._returned(timeout, None)
-
-    def _returned(self, timeout: float | None, stop: threading.Event | None) -> Any:
-        at = self.submitted()
-        state = at.end(timeout, live.Display.chosen(None), stop)
-        results.check(state)
-        return self._result(results.values(state, at.connection))
-
-    def logs(self, *, follow: bool = False, task: str | None = None) -> Iterator[LogLine]:
-        """Yield what its tasks have said.
-
-        Args:
-            follow: go on until it has ended, and yield lines as they come.
-            task: of this task alone.
-
-        """
-        return self._logs(task, None, follow=follow)
-
-    def _logs(
-        self, task: str | None, stop: threading.Event | None, *, follow: bool
-    ) -> Iterator[LogLine]:
-        at = self.submitted()
-        if follow:
-            return logs.Tail(at.follower(None, stop), at.connection, task).lines()
-        return logs.recorded(following.read(at.read()).status, at.connection, task)
-
     @property
     def status(self) -> OperationStatus:
         """Its status as it is now, as the cluster says."""
@@ -278,19 +236,9 @@ class Running(Steered):
         """As `wait`. Cancelling it leaves the operation as it is."""
         return await twins.run(lambda stop: self._wait(timeout, live.Display.chosen(show), stop))
 
-    async def result_async(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109
-        """As `result`. Cancelling it leaves the operation as it is."""
-        return await twins.run(lambda stop: self._returned(timeout, stop))
-
     def watch_async(self, timeout: float | None = None) -> AsyncIterator[OperationStatus]:
         """As `watch`."""
         at = self.submitted()
         return twins.iterate(
             lambda stop: (state.status for state in at.follower(timeout, stop).states())
         )
-
-    def logs_async(
-        self, *, follow: bool = False, task: str | None = None
-    ) -> AsyncIterator[LogLine]:
-        """As `logs`."""
-        return twins.iterate(lambda stop: self._logs(task, stop, follow=follow))

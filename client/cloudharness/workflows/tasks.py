@@ -14,6 +14,8 @@ from typing_extensions import override
 from cloudharness.workflows import shipping
 from cloudharness.workflows.errors import BadOperationConfiguration
 from cloudharness.workflows.lazily import lazily
+from cloudharness.workflows.passing import OutputReference
+from cloudharness.workflows.retrying import Backoff, Retry
 from cloudharness.workflows.task import Task
 from cloudharness.workflows.templates import Overrides, V1alpha1Template
 
@@ -220,13 +222,16 @@ def _files() -> dict[str, str]:
 
 
 __all__ = [
+    "Backoff",
     "BadOperationConfiguration",
     "BashTask",
     "CommandBasedTask",
     "ContainerizedTask",
     "CustomTask",
     "InlinedTask",
+    "OutputReference",
     "PythonTask",
+    "Retry",
     "SendResultTask",
     "Task",
     "V1alpha1Template",
