@@ -36,9 +36,10 @@ def test_getting_started_runs_on_a_cluster(shared: Installation, tmp_path: Path)
 
 
 CHANGING = (
-    (r"(?<![\w.])(\d+[smhd])+\b", "TIME"),
-    (r"\bnode\d\b", "NODE"),
+    # Before times: a suffix can look like one.
     (r"-[0-9a-f]{5}(-\w+-\d+)?\b", "-SUFFIX"),
+    (r"(?<![\w.-])(\d+[smhd])+\b", "TIME"),
+    (r"\bnode\d\b", "NODE"),
     ("█+", "BAR"),
     (" +", " "),
 )
