@@ -157,3 +157,16 @@ def test_what_cannot_be_read_of_nodes_costs_nothing_else(
     found = Child.read(workflow_manifest(status={"phase": "Succeeded", **status}))
     assert (found.phase, found.tasks) == ("Succeeded", ())
     assert f"nodes of Workflow {CHILD}" in caplog.text
+
+
+def test_tasks_with_a_deadline_of_their_own_are_known() -> None:
+    manifest = workflow_manifest(
+        spec={
+            "templates": [
+                {"name": "free", "podSpecPatch": "terminationGracePeriodSeconds: 1"},
+                {"name": "own", "activeDeadlineSeconds": 5},
+                {"name": "patched", "podSpecPatch": '{"activeDeadlineSeconds": 5}'},
+            ]
+        }
+    )
+    assert Child.read(manifest).bounded == ("own", "patched")

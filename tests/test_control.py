@@ -203,7 +203,20 @@ BY_HAND = "Stopped with strategy 'Stop'"
         (end("Failed", failed(1), deadline=30), None),
         (end("Failed", failed(1, "OOMKilled"), deadline=30), None),
         (end("Failed", failed(2, "DeadlineExceeded"), deadline=30), "DeadlineExceeded"),
-        (end("Failed", failed(3, "DeadlineExceeded"), deadline=30), None),
+        (end("Failed", failed(29, "DeadlineExceeded"), deadline=30), "DeadlineExceeded"),
+        (
+            end("Failed", failed(2, "DeadlineExceeded"), deadline=30, bounded=("add",)),
+            "DeadlineExceeded",
+        ),
+        (end("Failed", failed(3, "DeadlineExceeded"), deadline=30, bounded=("add",)), None),
+        (
+            end("Failed", failed(3, "DeadlineExceeded"), deadline=30, bounded=("b",)),
+            "DeadlineExceeded",
+        ),
+        (
+            end("Failed", task(phase="Failed", reason="DeadlineExceeded"), deadline=30),
+            "DeadlineExceeded",
+        ),
         (end("Failed", failed(20), failed(0), deadline=30), "DeadlineExceeded"),
         (end("Failed", task(phase="Failed"), deadline=30), None),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -30,6 +31,9 @@ Manifest = dict[str, Any]
 
 ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
 """Argo's phases of a Workflow that nothing follows."""
+
+_DEADLINE: Final = "activeDeadlineSeconds"
+"""Of a Workflow, of a template and of a pod: Argo's name and Kubernetes' are the same."""
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +85,8 @@ class Child:
     """Stop or Terminate, where its spec says so."""
     deadline: int | None = None
     """Seconds after which Argo ends it."""
+    bounded: tuple[str, ...] = ()
+    """Tasks that have a deadline of their own."""
     cut: Cut | None = None
     """Why the operator has ended it."""
     steered: Steered | None = None
@@ -142,7 +148,8 @@ class Child:
             claims=_claims(meta["name"], spec),
             suspended=bool(spec.get("suspend")),
             shutdown=spec.get("shutdown") or "",
-            deadline=spec.get("activeDeadlineSeconds"),
+            deadline=spec.get(_DEADLINE),
+            bounded=tuple(_bounded(spec.get("templates") or ())),
             cut=cut.from_annotation(annotations.get(ANNOTATION_CUT, "")),
             steered=steered.from_annotation(annotations.get(ANNOTATION_STEERED, "")),
             waits=waits,
@@ -160,6 +167,12 @@ def _details(
         # Details must not cost the end of the run, which `status.phase` tells.
         log.warning("nodes of Workflow %s: %r", manifest["metadata"]["name"], error)
         return (), (), ()
+
+
+def _bounded(templates: Iterable[Manifest]) -> Iterator[str]:
+    for one in templates:
+        if _DEADLINE in one or _DEADLINE in (one.get("podSpecPatch") or ""):
+            yield one["name"]
 
 
 def _claims(name: str, spec: Manifest) -> tuple[ClaimStatus, ...]:

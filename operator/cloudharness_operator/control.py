@@ -269,11 +269,15 @@ def _has_overrun(child: Child, seconds: int) -> bool:
     failed = [task for task in child.tasks if task.phase in _FAILED]
     if not failed:
         return child.finished >= end
-    return any(_is_late(task, end) for task in failed)
+    return any(_is_late(task, end, child.bounded) for task in failed)
 
 
-def _is_late(task: TaskStatus, end: datetime) -> bool:
+def _is_late(task: TaskStatus, end: datetime, bounded: tuple[str, ...]) -> bool:
     """Whether a task was ended by the deadline of its run, not by itself or by one of its own."""
+    if task.reason == DEADLINE_EXCEEDED and task.name not in bounded:
+        # There is no other. When it ended says nothing: of a pod that the kubelet has ended so,
+        # the end of its containers may be unknown, and Argo then takes that of the one before.
+        return True
     if task.completion_time is None:
         return False
     allowed = EARLY if task.reason == DEADLINE_EXCEEDED else timedelta(0)
