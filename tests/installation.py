@@ -1,5 +1,7 @@
 """A namespace with an operator in it, as the chart installs it: for tests and the demo."""
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +42,17 @@ class Installation:
         if self.cluster.kafka is None:
             raise ClusterError("Set KAFKA to brokers that both this machine and the pods reach")
         return self.cluster.kafka
+
+    def environment(self) -> dict[str, str]:
+        """Return what a person's shell says of it, with the client's programs on its PATH."""
+        found = {
+            **os.environ,
+            "KUBECONFIG": str(self.cluster.kubeconfig),
+            "CLOUDHARNESS_NAMESPACE": self.namespace,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        found.pop("NO_COLOR", None)
+        return found
 
     def kubectl(self, *args: str, timeout: float = 60, check: bool = True, text: str = "") -> str:
         """Run kubectl in this namespace."""

@@ -3,27 +3,21 @@
 `make pictures`, on the cluster that runs, with the operator that `make install` has installed.
 """
 
-import fcntl
 import html
 import itertools
-import os
-import pty
 import re
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests import terminal
 from tests.examples import ROOT
 
 PLACE: Final = ROOT / "docs" / "pictures"
-COLUMNS, LINES = 84, 24
 _LETTER, _LINE, _EDGE = 8.4, 19, 14
 _LAST: Final = 4.0
 """Seconds for which the end is shown, before it begins again."""
@@ -65,21 +59,13 @@ class Frame:
 
 def record(words: Sequence[str]) -> list[Frame]:
     """Run a command on a terminal; return what it draws, one after the other."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT) as process:
-        os.close(theirs)
-        found = list(_frames(ours))
-        if process.wait(60):
-            sys.exit(f"error: {' '.join(words)} has failed: {found[-1:]}")
-    os.close(ours)
-    return found
+    return list(_frames(terminal.said(words)))
 
 
-def _frames(terminal: int) -> Iterator[Frame]:
+def _frames(chunks: Iterable[str]) -> Iterator[Frame]:
     begun, said = time.monotonic(), ""
     before: list[str] | None = None
-    while chunk := _read(terminal):
+    for chunk in chunks:
         said += chunk
         *whole, said = said.split(_CLEARED)
         for one in whole:
@@ -89,18 +75,11 @@ def _frames(terminal: int) -> Iterator[Frame]:
             yield Frame(time.monotonic() - begun, (*before, *lines))
 
 
-def _read(terminal: int) -> str:
-    try:
-        return os.read(terminal, 65536).decode()
-    except OSError:  # Linux says so when nobody holds the other end any more.
-        return ""
-
-
 def drawn(above: Sequence[str], frames: Sequence[Frame]) -> str:
     """Return the frames as an SVG that shows one after the other, below lines that stay."""
     length = frames[-1].at + _LAST
     rows = len(above) + max(len(frame.lines) for frame in frames)
-    width, height = COLUMNS * _LETTER + 2 * _EDGE, rows * _LINE + 2 * _EDGE
+    width, height = terminal.COLUMNS * _LETTER + 2 * _EDGE, rows * _LINE + 2 * _EDGE
     styles, groups = [], []
     for number, (frame, after) in enumerate(itertools.zip_longest(frames, frames[1:])):
         begin, end = frame.at / length * 100, (after.at / length * 100 if after else 100.0)

@@ -179,7 +179,7 @@ def test_one_that_this_version_cannot_read_is_no_crash(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     future = operation_manifest(spec={"type": "Future"}) | {"status": {}}
-    found = SimpleNamespace(persisted=SimpleNamespace(raw=future))
+    found = SimpleNamespace(found=future)
     monkeypatch.setattr(Target, "attach", lambda *_: found)
     assert run("get", "a") == 5
     assert "cannot read the operation: spec.type: " in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 
 from cloudharness.workflows.cli import explaining, tables, tree
 from cloudharness.workflows.colours import painted
+from cloudharness.workflows.wording import duration
 from cloudharness_operation.model import Operation
 from tests.builders import NOW, operation_manifest, stamp
 
@@ -63,7 +64,7 @@ def state(type_: str, written: list[Manifest], /, **status: Any) -> Operation:
     ],
 )
 def test_a_time_is_as_kubectl_writes_it(seconds: float, expected: str) -> None:
-    assert tables.duration(seconds) == expected
+    assert duration(seconds) == expected
 
 
 def listed(name: str, seconds: float, **status: Any) -> Manifest:

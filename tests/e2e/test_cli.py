@@ -1,22 +1,18 @@
 """The command line as a person has it, on a real cluster."""
 
 import json
-import os
-import pty
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests import terminal
 from tests.e2e.operations import Manifest, bash, operation
 from tests.installation import FULL_KIND, Installation, eventually
 
 pytestmark = pytest.mark.e2e
-
-PROGRAMS = Path(sys.executable).parent
 
 
 class Shell:
@@ -25,14 +21,7 @@ class Shell:
     def __init__(self, one: Installation, place: Path) -> None:
         self.one = one
         self.place = place
-        self.environment = {
-            **os.environ,
-            "KUBECONFIG": str(one.cluster.kubeconfig),
-            "CLOUDHARNESS_NAMESPACE": one.namespace,
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            "COLUMNS": "120",
-        }
-        self.environment.pop("NO_COLOR", None)
+        self.environment = {**one.environment(), "COLUMNS": "120"}
 
     def __call__(self, *words: str, code: int = 0) -> str:
         """Return what a command says, to stdout and below that to stderr."""
@@ -49,32 +38,6 @@ class Shell:
         path = self.place / f"{found[0]['metadata']['name']}.yaml"
         path.write_text(yaml.safe_dump_all(found))
         return str(path)
-
-    def on_a_terminal(self, *words: str) -> str:
-        """Return what a command writes to a terminal."""
-        ours, theirs = pty.openpty()
-        with subprocess.Popen(
-            ["cloudharness-operation", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env=self.environment,
-        ) as process:
-            os.close(theirs)
-            said = b""
-            # Linux ends a terminal that nobody holds any more with an error.
-            while chunk := _read(ours):
-                said += chunk
-            assert process.wait(60) == 0
-        os.close(ours)
-        return said.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        return b""
 
 
 @pytest.fixture
@@ -165,7 +128,8 @@ def test_what_cannot_be_is_refused(shell: Shell) -> None:
 
 def test_on_a_terminal_it_is_drawn_in_place_and_in_colours(shell: Shell) -> None:
     shell.cho("run", shell.file(two_steps("cli-drawn")))
-    said = shell.on_a_terminal("watch", "cli-drawn", "--gantt")
+    words = ["cloudharness-operation", "watch", "cli-drawn", "--gantt"]
+    said = "".join(terminal.said(words, shell.environment))
     assert "\x1b[32mSucceeded\x1b[0m" in said
     # Where the last picture began, and each of its lines anew.
     assert "A\r\x1b[2K" in said

@@ -1,6 +1,5 @@
 """The code of the docs that needs a cluster, run as it stands, in the order of the page."""
 
-import os
 import re
 import subprocess
 import sys
@@ -19,17 +18,13 @@ def test_getting_started_runs_on_a_cluster(shared: Installation, tmp_path: Path)
     found = [sections(GETTING_STARTED)[head] for head in (LOCAL, *ON_A_CLUSTER)]
     script = tmp_path / "script.py"
     script.write_text("\n".join(section.code for section in found))
-    place = {
-        "KUBECONFIG": str(shared.cluster.kubeconfig),
-        "CLOUDHARNESS_NAMESPACE": shared.namespace,
-    }
     done = subprocess.run(
         [sys.executable, script],
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
-        env={**os.environ, **place},
+        env=shared.environment(),
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "".join(section.printed for section in found)
@@ -53,12 +48,6 @@ def fixed(text: str) -> str:
 
 
 def test_the_command_line_says_what_its_page_says(shared: Installation) -> None:
-    environment = {
-        **os.environ,
-        "KUBECONFIG": str(shared.cluster.kubeconfig),
-        "CLOUDHARNESS_NAMESPACE": shared.namespace,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
     steps = list(dialogue(COMMAND_LINE))
     assert len(steps) == 9
     for command, expected in steps:
@@ -69,7 +58,7 @@ def test_the_command_line_says_what_its_page_says(shared: Installation) -> None:
             text=True,
             check=True,
             timeout=240,
-            env=environment,
+            env=shared.environment(),
             cwd=ROOT,
         )
         assert fixed(done.stdout) == fixed(expected), command

@@ -18,25 +18,30 @@ Manifest = dict[str, Any]
 
 
 class AttachedOperation(Running):
-    """An operation as it was found. All that can be done with one after `submit` can be done."""
+    """An operation as it was found. All that can be done with one after `submit` can be done.
+
+    Attributes:
+        found: its manifest, as it was then.
+
+    """
 
     def __init__(self, connection: Connection, found: Manifest) -> None:
         meta = found["metadata"]
         self.name = meta["name"]
         self.persisted = Workflow(found)
         self._submitted = Submitted(connection, meta["name"], meta["uid"])
-        self._found = found
+        self.found = found
 
     @override
     def to_manifest(self) -> Manifest:
         """Return what makes another like it: its spec, and no more."""
         meta = {"name": self.name}
-        kind = {key: self._found[key] for key in ("apiVersion", "kind")}
-        return {**kind, "metadata": meta, "spec": self._found["spec"]}
+        kind = {key: self.found[key] for key in ("apiVersion", "kind")}
+        return {**kind, "metadata": meta, "spec": self.found["spec"]}
 
     @override
     def _result(self, values: Mapping[str, Any]) -> Any:
-        tasks = self._found["spec"]["tasks"]
+        tasks = self.found["spec"]["tasks"]
         return values.get(tasks[0]["name"]) if len(tasks) == 1 else dict(values)
 
 

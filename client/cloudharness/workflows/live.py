@@ -12,48 +12,26 @@ from typing import Any, Final, Self, TextIO
 from typing_extensions import override
 
 from cloudharness.workflows.colours import painted
+from cloudharness.workflows.wording import MARKS, aligned, all_tasks, said, took
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import TaskPhase, TaskStatus
+from cloudharness_operation.record import TaskStatus
 
-MARKS: Final = {
-    TaskPhase.PENDING: "·",
-    TaskPhase.RUNNING: "▶",
-    TaskPhase.SUCCEEDED: "✔",
-    TaskPhase.FAILED: "✖",
-    TaskPhase.ERROR: "✖",
-    TaskPhase.SKIPPED: "-",
-}
-"""How a task's phase is drawn."""
 _COLUMNS: Final = ("", "TASK", "PHASE", "TIME", "NODE", "")
 
 
 def rows(state: Operation, now: datetime) -> list[str]:
     """Return the lines of the table."""
     status = state.status
-    known = {task.name: task for task in status.tasks}
-    tasks = [known.get(one.name, TaskStatus(name=one.name)) for one in state.spec.tasks]
-    cells = [_COLUMNS, *(_row(task, now) for task in tasks)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_COLUMNS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    lines = aligned([_COLUMNS, *(_row(task, now) for task in all_tasks(state).values())])
     phase = status.phase.value if status.phase else "Pending"
     head = " ".join(part for part in (state.metadata.name, phase, status.progress) if part)
-    said = f": {status.message}" if status.message else ""
-    return [head + said, *lines]
+    message = f": {status.message}" if status.message else ""
+    return [head + message, *lines]
 
 
 def _row(task: TaskStatus, now: datetime) -> tuple[str, ...]:
-    time = ""
-    if task.start_time:
-        seconds = ((task.completion_time or now) - task.start_time).total_seconds()
-        time = f"{max(0, int(seconds))}s"
-    said = f"{task.reason}: {task.message}" if task.reason else (task.message or "")
-    if task.attempts and task.attempts > 1:
-        said = f"attempt {task.attempts}" + (f"; {said}" if said else "")
-    mark = MARKS[task.phase]
-    return mark, task.name, task.phase.value, time, task.node_name or "", said[:60]
+    where = task.node_name or ""
+    return MARKS[task.phase], task.name, task.phase.value, took(task, now), where, said(task)[:60]
 
 
 Draw = Callable[[Operation, datetime], list[str]]

@@ -17,10 +17,10 @@ from cloudharness.workflows.cli.times import SECONDS
 from cloudharness.workflows.errors import OperationFailed
 from cloudharness.workflows.following import read
 from cloudharness.workflows.live import Display
+from cloudharness.workflows.snapshots import Workflow
 from cloudharness_operation.record import Phase
 
 FORMS: Final = ("json", "yaml", "name")
-_FORM: Final = click.Choice(FORMS)
 
 name = click.argument("name", shell_complete=completed)
 names = click.argument("names", nargs=-1, required=True, shell_complete=completed)
@@ -53,7 +53,7 @@ def list_operations(
     found = [
         one
         for one in target.operations(everywhere=all_namespaces, selector=selector)
-        if not phases or ((one.get("status") or {}).get("phase") or "Pending") in phases
+        if not phases or tables.phase(one) in phases
     ]
     found.sort(key=lambda one: one["metadata"]["creationTimestamp"])
     if output in FORMS:
@@ -72,9 +72,7 @@ def list_operations(
 @click.option("-o", "--output", type=click.Choice([*FORMS, "wide", "gantt"]), help="Another form.")
 def get(target: Target, name: str, output: str | None) -> None:
     """Show an operation and the tree of its tasks."""
-    found = target.attach(name)
-    assert found.persisted is not None  # noqa: S101 - for the type checker: it was found.
-    manifest = dict(found.persisted.raw)
+    manifest = target.attach(name).found
     if output in FORMS:
         printing.manifests([manifest], output)
         return
@@ -152,7 +150,7 @@ def logs(target: Target, name: str, *, follow: bool, task: str | None, no_prefix
 
 
 def _check_task(found: AttachedOperation, task: str) -> None:
-    every = [one["name"] for one in found.to_manifest()["spec"]["tasks"]]
+    every = [one["name"] for one in found.found["spec"]["tasks"]]
     if task not in every:
         raise click.BadParameter(
             f"{found.name} has no task {task!r}: it has {', '.join(every)}", param_hint="--task"
@@ -204,7 +202,7 @@ def _steer(
     target: Target,
     names: Iterable[str],
     changes: dict[str, Any],
-    change: Callable[[AttachedOperation], Any],
+    change: Callable[[AttachedOperation], Workflow],
     *,
     no_wait: bool,
 ) -> None:
@@ -212,10 +210,8 @@ def _steer(
     for one in [target.attach(name) for name in names]:
         if no_wait:
             steering.ask(one.submitted(), changes)
-        else:
-            change(one)
-        status = one.refresh().status
-        printing.say([f"{one.name}  {status or 'Pending'}"])
+        now = one.refresh() if no_wait else change(one)
+        printing.say([f"{one.name}  {now.status or 'Pending'}"])
 
 
 @click.command
@@ -229,8 +225,8 @@ def rerun(
 ) -> None:
     """Run an operation once more, after the run that goes on."""
     found = target.attach(name)
-    found.rerun(run_id, timeout)
-    click.echo(f"{name}  run {found.status.run_id}")
+    begun = found.rerun(run_id, timeout)
+    click.echo(f"{name}  run {begun.raw.status.run_id}")
     if watching:
         follow(found, timeout)
 
@@ -240,4 +236,4 @@ def rerun(
 @name
 def explain_failure(target: Target, name: str) -> None:
     """Say why an operation failed, or what it waits for, and what to do about it."""
-    printing.say(explaining.lines(read(target.attach(name).submitted().read())))
+    printing.say(explaining.lines(read(target.attach(name).found)))

@@ -60,7 +60,7 @@ def run(
     else:
         said = "would be made" if dry_run else "created"
         printing.say(f"{one['metadata']['name']} {said}" for one in made)
-    there = [] if dry_run else [_found_again(target, one) for one in made]
+    there = [_there(target, one) for one in made]
     if following:
         each(there, lambda one: _print_logs(one, timeout))
     elif watch or gantt:
@@ -94,9 +94,8 @@ def _all_made(target: Target, found: Sequence[Manifest], *, dry_run: bool) -> li
     return checked if dry_run else [_made(target, one, dry_run=False) for one in found]
 
 
-def _found_again(target: Target, made: Manifest) -> AttachedOperation:
-    meta = made["metadata"]
-    return target.within(meta["namespace"]).attach(meta["name"])
+def _there(target: Target, made: Manifest) -> AttachedOperation:
+    return AttachedOperation(target.within(made["metadata"]["namespace"]).connection(), made)
 
 
 def _made(target: Target, one: Manifest, *, dry_run: bool) -> Manifest:

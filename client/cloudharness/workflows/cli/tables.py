@@ -1,40 +1,19 @@
-"""Operations as lines of a table, and times as people read them."""
+"""Operations as lines of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
+
+from cloudharness.workflows.wording import aligned, duration
 
 Manifest = Mapping[str, Any]
 
-_STEPS: Final = (
-    (120, "s", 1, "", 0),
-    (600, "m", 60, "s", 1),
-    (3 * 3600, "m", 60, "", 0),
-    (8 * 3600, "h", 3600, "m", 60),
-    (48 * 3600, "h", 3600, "", 0),
-    (192 * 3600, "d", 86400, "h", 3600),
-    (float("inf"), "d", 86400, "", 0),
-)
-"""Below how many seconds a time has which units (apimachinery, duration.HumanDuration)."""
 
-
-def duration(seconds: float) -> str:
-    """Return a time as kubectl writes it: `75s`, `3m10s`, `12m`, `2h5m`, `4d`."""
-    whole = max(0, int(seconds))
-    _, unit, size, lesser, step = next(one for one in _STEPS if whole < one[0])
-    more = whole % size // step if step else 0
-    return f"{whole // size}{unit}" + (f"{more}{lesser}" if more else "")
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines, each column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+def phase(one: Manifest) -> str:
+    """Return where an operation is; one that nobody has looked at yet is pending."""
+    return (one.get("status") or {}).get("phase") or "Pending"
 
 
 def listed(
@@ -66,7 +45,7 @@ def _cells(one: Manifest, now: datetime) -> list[str]:
     return [
         meta["name"],
         str((one.get("spec") or {}).get("type", "")),
-        status.get("phase") or "Pending",
+        phase(one),
         status.get("progress") or "",
         _took(status, now),
         duration((now - created).total_seconds()),

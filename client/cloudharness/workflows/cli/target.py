@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cloudharness.workflows.attached import AttachedOperation, attach
+from cloudharness.workflows.cli.tables import phase
 from cloudharness.workflows.connection import (
     NAMESPACE_VARIABLE,
     OPERATIONS,
@@ -124,6 +125,6 @@ def completed(context: click.Context, _: click.Parameter, begun: str) -> list[Co
     # Whoever completes a name has not asked for an error.
     with contextlib.suppress(WorkflowException):
         found = Target(**given).operations(timeout=_PATIENCE)
-        names = [(one["metadata"]["name"], (one.get("status") or {}).get("phase")) for one in found]
-        return [CompletionItem(n, help=phase) for n, phase in names if n.startswith(begun)]
+        names = [(one["metadata"]["name"], phase(one)) for one in found]
+        return [CompletionItem(n, help=told) for n, told in names if n.startswith(begun)]
     return []

@@ -7,8 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from cloudharness.workflows.cli.tables import aligned, duration
-from cloudharness.workflows.live import MARKS
+from cloudharness.workflows.wording import MARKS, aligned, all_tasks, duration, said, took
 from cloudharness_operation.model import Operation
 from cloudharness_operation.record import OutputStatus, PastRun, TaskPhase, TaskStatus
 
@@ -59,7 +58,7 @@ def gantt(state: Operation, now: datetime) -> list[str]:
     whole = max(((status.completion_time or now) - begin).total_seconds(), 1.0)
     scale = f"0s{duration(whole).rjust(_BAR - 2)}"
     rows = [
-        (MARKS[task.phase], task.name, _bar(task, begin, whole, now), _took(task, now))
+        (MARKS[task.phase], task.name, _bar(task, begin, whole, now), took(task, now))
         for task in tasks
     ]
     return [*_about(state, now), *aligned([("", "", scale, ""), *rows])]
@@ -101,13 +100,9 @@ def _about(state: Operation, now: datetime) -> list[str]:
 
 
 def _stages(state: Operation) -> list[list[TaskStatus]]:
-    known = {task.name: task for task in state.status.tasks}
     when = state.spec.stages()
-    ordered = sorted(state.spec.tasks, key=lambda task: when[task.name])
-    return [
-        [known.get(task.name, TaskStatus(name=task.name)) for task in stage]
-        for _, stage in groupby(ordered, key=lambda task: when[task.name])
-    ]
+    ordered = sorted(all_tasks(state).values(), key=lambda task: when[task.name])
+    return [list(stage) for _, stage in groupby(ordered, key=lambda task: when[task.name])]
 
 
 def _branches(tasks: Sequence[TaskStatus], indent: str, now: datetime) -> list[tuple[str, ...]]:
@@ -115,21 +110,8 @@ def _branches(tasks: Sequence[TaskStatus], indent: str, now: datetime) -> list[t
     for number, task in enumerate(tasks):
         corner = "└─" if number == len(tasks) - 1 else "├─"
         name = f"{indent}{corner} {MARKS[task.phase]} {task.name}"
-        found.append((name, task.phase.value, _took(task, now), task.node_name or "", _said(task)))
+        found.append((name, task.phase.value, took(task, now), task.node_name or "", said(task)))
     return found
-
-
-def _took(task: TaskStatus, now: datetime) -> str:
-    if task.start_time is None:
-        return ""
-    return duration(((task.completion_time or now) - task.start_time).total_seconds())
-
-
-def _said(task: TaskStatus) -> str:
-    said = f"{task.reason}: {task.message}" if task.reason else (task.message or "")
-    if task.attempts and task.attempts > 1:
-        said = f"attempt {task.attempts}" + (f"; {said}" if said else "")
-    return said.replace("\n", " ")
 
 
 def _bar(task: TaskStatus, begin: datetime, whole: float, now: datetime) -> str:
