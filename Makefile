@@ -81,6 +81,7 @@ check: $(BIN)/ready ## Format, lint, types, the rooms' borders, and that generat
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/samples-service/app.py
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.generate --check
 
@@ -131,6 +132,8 @@ lock: $(BIN)/ready ## Resolve the requirements anew
 		-o requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/dev.txt -o requirements/client.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		-c requirements/dev.txt -o requirements/samples.txt --group samples
 
 .PHONY: clean
 clean: ## End the cluster and remove what was made here; the cache of builds stays

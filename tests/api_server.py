@@ -29,7 +29,7 @@ Manifest = dict[str, Any]
 VERSIONS: Final = {
     f"{PLURAL}.{GROUP}": API_VERSION,
     WORKFLOW_PLURAL: WORKFLOW_API_VERSION,
-    **dict.fromkeys(("nodes", "persistentvolumeclaims", "pods"), "v1"),
+    **dict.fromkeys(("nodes", "persistentvolumeclaims", "pods", "services"), "v1"),
     "deployments": "apps/v1",
     "events.events.k8s.io": "events.k8s.io/v1",
     "leases": "coordination.k8s.io/v1",

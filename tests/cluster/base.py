@@ -33,6 +33,10 @@ class Cluster(ABC):
     def client_image(self) -> str:
         """Build the client's image if needed, put it on all nodes, return its name."""
 
+    @abstractmethod
+    def samples_image(self) -> str:
+        """Build the samples service's image if needed, put it on all nodes, return its name."""
+
     def stop(self, component: str) -> None:
         """End a component in an orderly way."""
         self._control("stop", component)

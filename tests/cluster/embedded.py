@@ -99,6 +99,10 @@ class EmbeddedCluster(Cluster):
     def client_image(self) -> str:
         return self._image(images.CLIENT)
 
+    @override
+    def samples_image(self) -> str:
+        return self._image(images.SAMPLES)
+
     def _image(self, image: images.ProjectImage) -> str:
         """Built from the working tree."""
         base, place = Path(self.artifacts.python_image), self.place

@@ -40,6 +40,10 @@ class ExistingCluster(Cluster):
     def client_image(self) -> str:
         return self._image("CLIENT_IMAGE")
 
+    @override
+    def samples_image(self) -> str:
+        return self._image("SAMPLES_IMAGE")
+
     def _image(self, variable: str) -> str:
         """The one that a variable names: only its owner can push to this cluster."""
         if (name := self._environment.get(variable)) is None:

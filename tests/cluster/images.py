@@ -14,7 +14,14 @@ from pathlib import Path
 from tests.cluster.cache import Cache, Entry
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress, Step
-from tests.cluster.versions import CLIENT_IMAGE, OPERATOR_IMAGE, PAUSE_IMAGE, PYTHON_IMAGE, Versions
+from tests.cluster.versions import (
+    CLIENT_IMAGE,
+    OPERATOR_IMAGE,
+    PAUSE_IMAGE,
+    PYTHON_IMAGE,
+    SAMPLES_IMAGE,
+    Versions,
+)
 
 HERE = Path(__file__).parent / "dockerfiles"
 ARCHIVE = "image.tar"
@@ -146,6 +153,8 @@ class ProjectImage:
     dockerfile: str
     inputs: tuple[str, ...]
     """What goes into it, below the project's root."""
+    base: "ProjectImage | None" = None
+    """What it is built on; left out: the Python image."""
 
     @property
     def name(self) -> str:
@@ -164,22 +173,36 @@ def _project_image(repository: str, dockerfile: str, room: str) -> ProjectImage:
 
 OPERATOR = _project_image(OPERATOR_IMAGE, "Dockerfile", "operator")
 CLIENT = _project_image(CLIENT_IMAGE, "client/Dockerfile", "client")
+_SAMPLES = "examples/samples-service"
+SAMPLES = ProjectImage(
+    SAMPLES_IMAGE,
+    f"{_SAMPLES}/Dockerfile",
+    (*CLIENT.inputs, f"{_SAMPLES}/app.py", f"{_SAMPLES}/Dockerfile", "requirements/samples.txt"),
+    CLIENT,
+)
+PROJECT_IMAGES = (OPERATOR, CLIENT, SAMPLES)
 
 
 def project_archive(
     image: ProjectImage, cache: Cache, progress: Progress, project: Path, base: Path
 ) -> tuple[str, Path]:
-    """Build an image of the project on the Python image; return its name and its archive."""
+    """Build an image of the project; return its name and its archive.
+
+    `base` is the archive of the Python image, which all of them go back to.
+    """
     digest = inputs_digest(project, image)
     tag = image.tag(project)
     builder = Builder(cache)
 
     def build(place: Path, step: Step) -> None:
+        below, archive = PYTHON_IMAGE, base
+        if image.base:
+            below, archive = project_archive(image.base, cache, progress, project, base)
         with cache.lock("buildah"):
-            if not builder.has(PYTHON_IMAGE):
-                builder.load(step, base)
+            if not builder.has(below):
+                builder.load(step, archive)
             dockerfile = project / image.dockerfile
-            builder.build(step, project, dockerfile, tag, "--build-arg", f"BASE={PYTHON_IMAGE}")
+            builder.build(step, project, dockerfile, tag, "--build-arg", f"BASE={below}")
             builder.save(step, tag, place / ARCHIVE)
 
     entry = Entry(f"image-{image.name}", (digest, base.parent.name), build)

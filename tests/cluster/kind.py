@@ -102,10 +102,15 @@ class KindCluster(Cluster):
     def client_image(self) -> str:
         return self._image(images.CLIENT)
 
+    @override
+    def samples_image(self) -> str:
+        return self._image(images.SAMPLES)
+
     def _image(self, image: images.ProjectImage) -> str:
         """Built by the Docker daemon and loaded into kind's nodes."""
         tag = image.tag(PROJECT)
-        _run(["docker", "build", "--tag", tag, "--file", image.dockerfile, str(PROJECT)])
+        below = ["--build-arg", f"BASE={self._image(image.base)}"] if image.base else []
+        _run(["docker", "build", *below, "--tag", tag, "--file", image.dockerfile, str(PROJECT)])
         self._kind.load_docker_image(tag)
         return tag
 

@@ -54,7 +54,7 @@ def prepare(cache: Cache, versions: Versions, progress: Progress) -> Artifacts:
     argo_image = cache.obtain(images.argo_entry(builder, versions, argo), progress)
     archives = [place / images.ARCHIVE for place in (pause_image, argo_image, python_image)]
     # Built here, where the registries answer: from within the cluster's network they do not.
-    for image in (images.OPERATOR, images.CLIENT):
+    for image in images.PROJECT_IMAGES:
         images.project_archive(image, cache, progress, PROJECT, python_image / images.ARCHIVE)
     return Artifacts(
         kubernetes=str(kubernetes),

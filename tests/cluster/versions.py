@@ -11,6 +11,7 @@ PYTHON_IMAGE = "localhost/cloudharness/python:bookworm"
 PAUSE_IMAGE = "localhost/cloudharness/pause:1"
 OPERATOR_IMAGE = "localhost/cloudharness/operator"
 CLIENT_IMAGE = "localhost/cloudharness/client"
+SAMPLES_IMAGE = "localhost/cloudharness/samples"
 
 
 @dataclass(frozen=True)
