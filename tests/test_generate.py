@@ -12,6 +12,7 @@ CRD = "crds/cloudharnessoperations.yaml"
 COPY = "charts/cloudharness-operator/crds/cloudharnessoperations.yaml"
 EVENT = "docs/event.schema.json"
 FAULTS = "docs/faults.md"
+REFERENCE = "docs/reference.md"
 ARGOCD = "gitops/argocd/argocd-cm.yaml"
 WORKFLOWS = {f"examples/workflows/{path.name}" for path in (ROOT / "examples").glob("*.yaml")}
 
@@ -26,7 +27,7 @@ def fresh(tmp_path: Path) -> Path:
 
 
 def test_what_is_generated_is_not_stale(fresh: Path) -> None:
-    assert generated().keys() == {CRD, COPY, EVENT, FAULTS, ARGOCD, *WORKFLOWS}
+    assert generated().keys() == {CRD, COPY, EVENT, FAULTS, REFERENCE, ARGOCD, *WORKFLOWS}
     assert stale(fresh) == {}
 
 

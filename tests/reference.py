@@ -1,0 +1,140 @@
+"""The reference of the Python client, `docs/reference.md`, made from its docstrings."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, Final
+
+PACKAGE: Final = "cloudharness.workflows"
+MODULES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "operations": ("What is run: tasks, arranged.", ()),
+    "containerized": ("What all operations on a cluster are told.", ("ContainerizedOperation",)),
+    "running": ("What is done with an operation on a cluster.", ("Running",)),
+    "steering": ("Changing its course.", ("Steered",)),
+    "answering": ("What came of it.", ("Answering",)),
+    "direct": ("Operations in this process.", ()),
+    "tasks": ("What operations are made of.", ()),
+    "task": ("What all tasks are told.", ("Task",)),
+    "retrying": ("What happens when a task fails.", ()),
+    "passing": ("What a task leaves for later ones.", ()),
+    "attached": ("Operations that are there already.", ()),
+    "argo": ("Lists, and reads by name.", ()),
+    "snapshots": ("Operations and Workflows as they were read.", ()),
+    "utils": ("For code in a task, and for pods that share a node.", ()),
+    "live": ("What is seen while one waits.", ("Display",)),
+    "errors": ("All exceptions.", ()),
+}
+"""Modules whose names are for users: what they are about, and which names, if not all."""
+_SECTION: Final = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
+_ENTRY: Final = re.compile(r"^    (\*{0,2}\w+): (.*)$")
+_HEAD: Final = """\
+# Reference of the Python client
+
+Made from the docstrings by `make generate`. How it is used is told in
+[getting started](getting-started.md).
+"""
+
+
+def text() -> str:
+    """Return the whole page."""
+    parts = [_HEAD]
+    for name, (about, chosen) in MODULES.items():
+        module = importlib.import_module(f"{PACKAGE}.{name}")
+        parts.append(f"## `{PACKAGE}.{name}`\n\n{about}\n")
+        parts += _members(module, chosen)
+    return "\n".join(parts)
+
+
+def _members(module: ModuleType, chosen: tuple[str, ...]) -> Iterator[str]:
+    for name, one in vars(module).items():
+        if getattr(one, "__module__", "") != module.__name__ or name.startswith("_"):
+            continue
+        if chosen and name not in chosen:
+            continue
+        if inspect.isclass(one):
+            yield from _class(one)
+        elif inspect.isfunction(one):
+            yield f"### {name}\n\n{_code(name + _signature(one))}\n\n{_said(one)}\n"
+
+
+def _class(one: type) -> Iterator[str]:
+    bases = [base.__name__ for base in one.__bases__ if base.__module__.startswith(PACKAGE)]
+    kind = f"A kind of {' and '.join(f'`{base}`' for base in bases)}.\n\n" if bases else ""
+    made = f"{_code(one.__name__ + _made(one))}\n\n" if "__init__" in vars(one) else ""
+    yield f"### {one.__name__}\n\n{kind}{made}{_said(one)}\n"
+    for name, member in vars(one).items():
+        function = member.__func__ if isinstance(member, classmethod) else member
+        if name.startswith("_"):
+            continue
+        if isinstance(member, property) and member.fget and member.fget.__doc__:
+            yield f"- `.{name}`\n\n{_indented(_said(member.fget))}\n"
+        elif inspect.isfunction(function) and function.__doc__:
+            called = "await " if inspect.iscoroutinefunction(function) else ""
+            yield f"- `{called}.{name}{_signature(function)}`\n\n{_indented(_said(function))}\n"
+
+
+def _code(words: str) -> str:
+    """Return a call as a block, an argument a line where it is long."""
+    if len(words) > 90:
+        head, _, rest = words.partition("(")
+        inner, _, given = rest.rpartition(")")
+        words = f"{head}(\n    " + ",\n    ".join(_arguments(inner)) + f",\n){given}"
+    return f"```\n{words}\n```"
+
+
+def _arguments(inner: str) -> Iterator[str]:
+    """Split arguments at their own commas."""
+    depth, begun = 0, 0
+    for place, letter in enumerate(inner):
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and not depth:
+            yield inner[begun:place].strip()
+            begun = place + 1
+    yield inner[begun:].strip()
+
+
+def _made(one: type) -> str:
+    return _signature(vars(one)["__init__"]).partition(" -> ")[0]
+
+
+def _signature(function: Any) -> str:
+    found = inspect.signature(function)
+    parameters = [one for one in found.parameters.values() if one.name not in ("self", "cls")]
+    plain = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
+    words = re.sub(r"<function (\w+) at \w+>", r"\1", str(inspect.Signature(plain)))
+    for one in parameters:
+        if isinstance(one.annotation, str) and one.kind.name.startswith("VAR"):
+            continue
+        if isinstance(one.annotation, str):
+            words = re.sub(
+                rf"(?<=[( ]){one.name}(?=[,=)])(=?)",
+                lambda m, one=one: f"{one.name}: {one.annotation}{' = ' if m[1] else ''}",
+                words,
+                count=1,
+            )
+    given = found.return_annotation
+    return words + (f" -> {given}" if isinstance(given, str) else "")
+
+
+def _said(one: Any) -> str:
+    """Return a docstring as Markdown."""
+    lines: list[str] = []
+    section = ""
+    for line in (inspect.cleandoc(one.__doc__ or "")).splitlines():
+        if found := _SECTION.match(line):
+            section = found[1]
+            lines += [f"{section}:", ""]
+        elif section and (entry := _ENTRY.match(line)):
+            lines.append(f"- `{entry[1]}`: {entry[2]}")
+        elif section and line.startswith("    "):
+            lines.append(f"  {line.strip()}")
+        else:
+            section = "" if line else section
+            lines.append(line)
+    return "\n".join(lines).strip()
+
+
+def _indented(words: str) -> str:
+    return "\n".join(f"  {line}" if line else "" for line in words.splitlines())
