@@ -49,6 +49,19 @@ def dialogue(page: Path) -> Iterator[tuple[str, str]]:
 
 
 COMMAND_LINE = ROOT / "docs" / "command-line.md"
+CONCEPTS = ROOT / "docs" / "concepts"
+CONCEPTS_ON_A_CLUSTER = ("exit-events", "queries")
+CONCEPTS_HERE = tuple(
+    sorted({page.stem for page in CONCEPTS.glob("*.md")} - {"README", *CONCEPTS_ON_A_CLUSTER})
+)
+
+
+def concept(name: str) -> Section:
+    """Return all code of a page about one concept, and all that it prints."""
+    parts = sections(CONCEPTS / f"{name}.md").values()
+    return Section("\n".join(one.code for one in parts), "".join(one.printed for one in parts))
+
+
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
 LOCAL = "On your own machine"
 ON_A_CLUSTER = ("On a cluster", "From a service")

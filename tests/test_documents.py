@@ -6,7 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.documents import GETTING_STARTED, LOCAL, ON_A_CLUSTER, sections
+import pytest
+
+from tests.documents import (
+    CONCEPTS_HERE,
+    GETTING_STARTED,
+    LOCAL,
+    ON_A_CLUSTER,
+    concept,
+    sections,
+)
 from tests.examples import ROOT
 
 
@@ -24,6 +33,13 @@ def run(code: str, place: Path) -> str:
 def test_getting_started_runs_on_ones_own_machine(tmp_path: Path) -> None:
     section = sections(GETTING_STARTED)[LOCAL]
     assert run(section.code, tmp_path) == section.printed
+
+
+@pytest.mark.parametrize("name", CONCEPTS_HERE)
+def test_the_code_of_a_concept_says_what_its_page_says(name: str, tmp_path: Path) -> None:
+    page = concept(name)
+    assert page.code
+    assert run(page.code, tmp_path) == page.printed
 
 
 def test_all_code_is_run_by_some_test() -> None:

@@ -7,27 +7,51 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import COMMAND_LINE, GETTING_STARTED, LOCAL, ON_A_CLUSTER, dialogue, sections
+from tests.documents import (
+    COMMAND_LINE,
+    CONCEPTS_ON_A_CLUSTER,
+    GETTING_STARTED,
+    LOCAL,
+    ON_A_CLUSTER,
+    concept,
+    dialogue,
+    sections,
+)
 from tests.examples import ROOT
 from tests.installation import Installation
 
 pytestmark = pytest.mark.e2e
 
 
-def test_getting_started_runs_on_a_cluster(shared: Installation, tmp_path: Path) -> None:
-    found = [sections(GETTING_STARTED)[head] for head in (LOCAL, *ON_A_CLUSTER)]
-    script = tmp_path / "script.py"
-    script.write_text("\n".join(section.code for section in found))
+def run(code: str, one: Installation, place: Path) -> str:
+    """Run code as a file, in the namespace that an operator serves."""
+    script = place / "script.py"
+    script.write_text(code)
     done = subprocess.run(
         [sys.executable, script],
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
-        env=shared.environment(),
+        env={**one.environment(), "KAFKA": one.kafka},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "".join(section.printed for section in found)
+    return done.stdout
+
+
+def test_getting_started_runs_on_a_cluster(shared: Installation, tmp_path: Path) -> None:
+    found = [sections(GETTING_STARTED)[head] for head in (LOCAL, *ON_A_CLUSTER)]
+    said = run("\n".join(section.code for section in found), shared, tmp_path)
+    assert said == "".join(section.printed for section in found)
+
+
+@pytest.mark.parametrize("name", CONCEPTS_ON_A_CLUSTER)
+def test_the_code_of_a_concept_says_what_its_page_says(
+    name: str, shared: Installation, tmp_path: Path
+) -> None:
+    page = concept(name)
+    queue = f"{shared.namespace}-docs"
+    assert run(page.code.replace("my-queue", queue), shared, tmp_path) == page.printed
 
 
 CHANGING = (

@@ -226,11 +226,14 @@ def spec(
 def manifest(name: str, what: OperationSpec) -> Manifest:
     """Return the resource; of a name that ends in `-`, Kubernetes makes a unique one."""
     key = "generateName" if name.endswith("-") else "name"
+    fields = what.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    # As a person would write it.
+    first = {field: fields.pop(field) for field in ("type", "tasks")}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {key: name},
-        "spec": what.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True),
+        "spec": {**first, **fields},
     }
 
 
