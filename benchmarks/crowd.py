@@ -32,6 +32,7 @@ PART: Final = 250
 def main() -> None:
     """Measure, and print it as it comes."""
     with open_cluster() as cluster:
+        cluster.join()
         one = Installation(cluster, "crowd")
         one.install(f"kafka.bootstrapServers={cluster.kafka}")
         try:
