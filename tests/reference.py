@@ -100,22 +100,30 @@ def _made(one: type) -> str:
 
 
 def _signature(function: Any) -> str:
+    """Return the parameters with their annotations, as they are written in the source."""
     found = inspect.signature(function)
-    parameters = [one for one in found.parameters.values() if one.name not in ("self", "cls")]
-    plain = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
-    words = re.sub(r"<function (\w+) at \w+>", r"\1", str(inspect.Signature(plain)))
-    for one in parameters:
-        if isinstance(one.annotation, str) and one.kind.name.startswith("VAR"):
+    parts, star = [], False
+    for one in found.parameters.values():
+        if one.name in ("self", "cls"):
             continue
-        if isinstance(one.annotation, str):
-            words = re.sub(
-                rf"(?<=[( ]){one.name}(?=[,=)])(=?)",
-                lambda m, one=one: f"{one.name}: {one.annotation}{' = ' if m[1] else ''}",
-                words,
-                count=1,
-            )
+        if one.kind is inspect.Parameter.KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        star = star or one.kind is inspect.Parameter.VAR_POSITIONAL
+        parts.append(_parameter(one))
     given = found.return_annotation
-    return words + (f" -> {given}" if isinstance(given, str) else "")
+    return f"({', '.join(parts)})" + (f" -> {given}" if isinstance(given, str) else "")
+
+
+def _parameter(one: inspect.Parameter) -> str:
+    plain = str(one.replace(annotation=one.empty, default=one.empty))
+    # Of what is taken as it comes, the docstring says what it is.
+    told = isinstance(one.annotation, str) and not one.kind.name.startswith("VAR")
+    annotated = f"{plain}: {one.annotation}" if told else plain
+    if one.default is one.empty:
+        return annotated
+    default = one.default.__name__ if inspect.isfunction(one.default) else repr(one.default)
+    return f"{annotated} = {default}" if told else f"{plain}={default}"
 
 
 def _said(one: Any) -> str:
