@@ -44,9 +44,10 @@ test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and 
 	$(E2E) -n $(E2E_WORKERS) -m "e2e and not long" tests/e2e
 
 .PHONY: test-long
-test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure time, and those with Argo CD
+test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure time, and those with Argo CD and Flux
 	$(EMBEDDED) setup --if-chosen
 	$(EMBEDDED) argocd
+	$(EMBEDDED) flux
 	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" --ignore=tests/e2e/test_fault_plans.py tests/e2e
 
 .PHONY: faults

@@ -1,4 +1,4 @@
-"""The real Argo CD beside a cluster, and a Git repository for it to sync.
+"""The real Argo CD beside a cluster.
 
 Its two parts run as processes of the test, in the cluster's network and as the cluster's admin,
 where they would be pods of its own; what they do to the cluster is the same.
@@ -7,10 +7,8 @@ where they would be pods of its own; what they do to the cluster is the same.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,60 +39,6 @@ PROJECT = {
         "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
     },
 }
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A bare repository, and the tree from which it is written."""
-
-    home: Path
-
-    @property
-    def tree(self) -> Path:
-        """What will be committed next."""
-        return self.home / "tree"
-
-    @property
-    def url(self) -> str:
-        """What an Application takes as its `repoURL`."""
-        return f"file://{self.home / 'bare.git'}"
-
-    def create(self) -> None:
-        """Make both."""
-        self.home.mkdir(parents=True)
-        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self.home / "bare.git"))
-        self._git("clone", "--quiet", self.url, str(self.tree))
-
-    def put(self, path: str, *manifests: Manifest) -> None:
-        """Write a file of manifests into the tree."""
-        file = self.tree / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump_all(manifests))
-
-    def copy(self, source: Path, path: str) -> None:
-        """Copy a directory into the tree."""
-        shutil.copytree(source, self.tree / path)
-
-    def remove(self, path: str) -> None:
-        """Take a file out of the tree."""
-        (self.tree / path).unlink()
-
-    def publish(self) -> str:
-        """Commit the tree and push it; return the commit."""
-        at = ("-C", str(self.tree))
-        self._git(*at, "add", "--all")
-        self._git(*at, "commit", "--quiet", "--message=change")
-        self._git(*at, "push", "--quiet", "origin", "HEAD:main")
-        return self._git(*at, "rev-parse", "HEAD")
-
-    def _git(self, *args: str) -> str:
-        who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-        # Without the settings of whoever runs the test, such as hooks and signing.
-        environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-        command = ["git", *who, "-c", "init.defaultBranch=main", *args]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout.strip()
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,15 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-from tests.cluster import argocd, embedded, setup
+from tests.cluster import embedded, setup
+from tests.cluster.argocd import ARGOCD
 from tests.cluster.choice import choose, docker_answers, from_environment
 from tests.cluster.embedded import EmbeddedCluster, Place
 from tests.cluster.errors import ClusterError
+from tests.cluster.flux import FLUX
+from tests.cluster.syncer import Syncer
 
+SYNCERS = (ARGOCD, FLUX)
 ME = "python -m tests.cluster"
 PROMPT = "PS1='[cluster {name}] \\w \\$ '"
 WELCOME = """  You are in the network of the cluster {name}: its API server, its Services and Kafka
@@ -58,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
     add("setup", _setup).add_argument(
         "--if-chosen", action="store_true", help="do nothing where another kind of cluster is used"
     )
-    add("argocd", _argocd)
+    for syncer in SYNCERS:
+        add(syncer.command, _syncer).set_defaults(syncer=syncer)
     add("up", _up)
     add("down", _down)
     add("status", _status)
@@ -83,9 +88,10 @@ def _setup(place: Place, options: argparse.Namespace) -> int:
     return 0
 
 
-def _argocd(place: Place, _: argparse.Namespace) -> int:
-    """Build Argo CD into the cache, for the tests that sync Git with it."""
-    argocd.obtain(place.cache, from_environment(os.environ), place.progress)
+def _syncer(place: Place, options: argparse.Namespace) -> int:
+    """Build it into the cache, for the tests that sync Git with it."""
+    syncer: Syncer = options.syncer
+    syncer.obtain(place.cache, from_environment(os.environ), place.progress)
     return 0
 
 

@@ -60,10 +60,10 @@ def toolchain_entry() -> Entry:
     return Entry("go-toolchain", (requirements.read_bytes(),), build)
 
 
-def go_environment(cache: Cache, versions: Versions, progress: Progress) -> dict[str, str]:
+def go_environment(cache: Cache, oldest: tuple[int, ...], progress: Progress) -> dict[str, str]:
     """The environment to build in, with a Go that is new enough first on PATH."""
     path = os.environ.get("PATH", os.defpath)
-    if go_version(shutil.which("go") or "go") < versions.go:
+    if go_version(shutil.which("go") or "go") < oldest:
         path = f"{cache.obtain(toolchain_entry(), progress) / 'go' / 'bin'}:{path}"
     fixed = {
         "CGO_ENABLED": "0",

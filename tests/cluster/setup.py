@@ -44,7 +44,7 @@ def prepare(cache: Cache, versions: Versions, progress: Progress) -> Artifacts:
                 cache.obtain(images.python_entry(builder, versions), progress),
             )
         )
-        environment = build.go_environment(cache, versions, progress)
+        environment = build.go_environment(cache, versions.go, progress)
         kubernetes = cache.obtain(build.kubernetes_entry(versions, environment), progress)
         helm = cache.obtain(build.helm_entry(versions, environment), progress)
         coredns = cache.obtain(build.coredns_entry(versions, environment), progress)

@@ -25,6 +25,8 @@ class Versions:
     coredns: str = "v1.12.4"
     kafka: str = "4.1.0"
     argocd: str = "v3.2.1"
+    flux: str = "v1.9.6"
+    """Of its controllers, which have one number since 1.9."""
     debian: str = "bookworm"
     go: tuple[int, int, int] = (1, 25, 7)
 

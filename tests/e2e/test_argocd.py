@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.argocd import NAMESPACE, ArgoCD, Repository, application, resource
+from tests.argocd import NAMESPACE, ArgoCD, application, resource
 from tests.cluster import Cluster
-from tests.cluster.argocd import find
+from tests.cluster.argocd import ARGOCD
 from tests.cluster.cache import Cache, default_root
 from tests.cluster.versions import Versions
 from tests.e2e.operations import Manifest, bash, operation
 from tests.installation import CRD, DEPLOYMENT, FULL_KIND, ROOT, Installation, condition, eventually
+from tests.repository import Repository
 from tests.watch import watching
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("argocd")]
@@ -28,7 +29,7 @@ CALM = 30.0
 
 @pytest.fixture(scope="module")
 def argocd(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoCD]:
-    programs = find(Cache(default_root()), Versions())
+    programs = ARGOCD.find(Cache(default_root()), Versions())
     one = ArgoCD(cluster, programs, tmp_path_factory.mktemp("argocd"))
     try:
         one.start()
