@@ -157,9 +157,9 @@ def test_a_list_is_read_page_by_page() -> None:
 
     async def run() -> None:
         async with serving(handler) as api:
-            listing = await api.list(PATH, "a=b")
-            assert listing.items == [{"n": 1}, {"n": 2}, {"n": 3}, {"n": 4}]
-            assert listing.version == "77"
+            pages = [page async for page in api.pages(PATH, "a=b")]
+            assert [page.items for page in pages] == [[{"n": 1}, {"n": 2}], [{"n": 3}], [{"n": 4}]]
+            assert {page.version for page in pages} == {"77"}
 
     asyncio.run(run())
     first = {"limit": str(PAGE), "labelSelector": "a=b"}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from cloudharness_operation.names import FIRST_RUN, child_name
 from cloudharness_operator import informer
 from cloudharness_operator.api import Listing
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.informer import Backoff, Children, Operations
 from cloudharness_operator.store import Store
 from tests.builders import (
+    NAME,
     OTHER_UID,
     UID,
     only,
@@ -32,25 +34,28 @@ FORBIDDEN = ApiError(403, "Forbidden", "not allowed")
 BROKEN = ConnectionResetError("reset")
 
 Step = dict[str, Any] | Exception
+Page = Listing | Exception
+List = Page | list[Page]
 
 
 class FakeSource:
     """Gives lists and streams of events one after the other; the last stream stays open."""
 
-    def __init__(self, lists: list[Listing | Exception], streams: list[list[Step]]) -> None:
-        self._lists = lists
+    def __init__(self, lists: Sequence[List], streams: list[list[Step]]) -> None:
+        self._lists = list(lists)
         self._streams: Iterator[list[Step]] = iter(streams)
         self.listed: list[tuple[str, str]] = []
         self.watched: list[str] = []
         self.asked: list[tuple[str, str, int]] = []
         self.idle = False
 
-    async def list(self, path: str, selector: str = "") -> Listing:
+    async def pages(self, path: str, selector: str = "") -> AsyncIterator[Listing]:
         self.listed.append((path, selector))
         answer = self._lists.pop(0) if len(self._lists) > 1 else self._lists[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        for page in answer if isinstance(answer, list) else [answer]:
+            if isinstance(page, Exception):
+                raise page
+            yield page
 
     async def watch(
         self, path: str, version: str, selector: str = "", seconds: int = 600
@@ -92,6 +97,11 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def workflows(version: int, *versions: int) -> Listing:
     return Listing([workflow_manifest(version=one) for one in versions], str(version))
+
+
+def another(version: int) -> dict[str, Any]:
+    name = child_name(NAME, OTHER_UID, FIRST_RUN)
+    return workflow_manifest(name=name, uid="another", operation_uid=OTHER_UID, version=version)
 
 
 def event(kind: str, version: int, **settings: Any) -> dict[str, Any]:
@@ -257,6 +267,24 @@ def test_a_workflow_that_cannot_be_read_does_no_harm(bench: Bench, damage: dict[
     follow(bench, source)
     assert bench.version() == 35
     assert bench.store.counts() == (0, 1)
+
+
+def test_what_a_list_has_not_come_to_is_not_gone(bench: Bench) -> None:
+    here, there = workflow_manifest(version=20), another(21)
+    whole: list[Page] = [Listing([here], "30"), Listing([there], "30")]
+    source = FakeSource([whole, [Listing([there], "40"), BROKEN], whole], [[EXPIRED]])
+    follow(bench, source)
+    assert len(source.listed) == 3
+    assert bench.changed == [UID, OTHER_UID]
+    assert bench.store.counts() == (0, 2)
+
+
+def test_what_is_on_no_page_is_gone(bench: Bench) -> None:
+    here, there = workflow_manifest(version=20), another(21)
+    pages: list[Page] = [Listing([], "40"), Listing([there], "40")]
+    follow(bench, FakeSource([Listing([here, there], "30"), pages], [[EXPIRED]]))
+    assert bench.store.children(UID) == ()
+    assert len(bench.store.children(OTHER_UID)) == 1
 
 
 def test_operations_are_listed_from_time_to_time(bench: Bench) -> None:

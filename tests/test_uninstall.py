@@ -10,7 +10,7 @@ import pytest
 
 from cloudharness_operation.names import ANNOTATION_EXIT_EVENT, FINALIZER
 from cloudharness_operator import uninstall
-from cloudharness_operator.api import Api, Listing
+from cloudharness_operator.api import Api
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.settings import Settings
 from tests.builders import DEFAULTS
@@ -38,12 +38,12 @@ class FakeApi:
         self.patched: list[tuple[str, int]] = []
         self.refusals: list[ApiError] = []
 
-    async def list(self, path: str) -> Listing:
+    async def list(self, path: str) -> builtins.list[Manifest]:
         assert path == "/apis/argoproj.io/v1alpha1/namespaces/ns/workflows"
         found = self.looks.pop(0)
         if isinstance(found, ApiError):
             raise found
-        return Listing(found, "1")
+        return found
 
     async def patch(self, path: str, body: builtins.list[Manifest], _kind: str) -> Manifest:
         if self.refusals:

@@ -35,7 +35,7 @@ JSON_PATCH: Final = "application/json-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list request gave, from all its pages."""
+    """What a list request gave: a page."""
 
     items: list[Manifest]
     version: str
@@ -119,18 +119,26 @@ class Api:
         """Delete an object, or what a query selects of a collection, by `DeleteOptions`."""
         return await self._request("DELETE", path, body, query=query)
 
-    async def list(self, path: str, selector: str = "", fields: str = "") -> Listing:
-        """Read all objects of a collection, page by page."""
-        items: list[Manifest] = []
+    async def pages(
+        self, path: str, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing]:
+        """Read all objects of a collection, a page at a time; all are of one version."""
         query = {"limit": str(PAGE), "labelSelector": selector}
         if fields:
             query["fieldSelector"] = fields
         while True:
             page = await self._request("GET", path, query=query)
-            items += page["items"]
-            if not (token := page["metadata"].get("continue")):
-                return Listing(items, page["metadata"]["resourceVersion"])
+            metadata = page["metadata"]
+            yield Listing(page["items"], metadata["resourceVersion"])
+            # Ten thousand operations as objects are hundreds of megabytes: one page at a time.
+            del page
+            if not (token := metadata.get("continue")):
+                return
             query["continue"] = token
+
+    async def list(self, path: str, selector: str = "", fields: str = "") -> list[Manifest]:
+        """Read all objects of a collection that are few."""
+        return [item async for page in self.pages(path, selector, fields) for item in page.items]
 
     async def watch(
         self, path: str, version: str, selector: str = "", seconds: int = 600

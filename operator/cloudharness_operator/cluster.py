@@ -115,10 +115,10 @@ class KubernetesCluster:
         return frozenset(found["spec"].get("accessModes") or ()) if found else None
 
     async def _pods(self, namespace: str, selector: str) -> list[Pod]:
-        listing = await self._api.list(_path("v1", namespace, "pods"), selector, LIVING)
+        found = await self._api.list(_path("v1", namespace, "pods"), selector, LIVING)
         return [
             Pod(pod["metadata"].get("labels") or {}, node)
-            for pod in listing.items
+            for pod in found
             if (node := pod["spec"].get("nodeName"))
         ]
 
@@ -126,8 +126,8 @@ class KubernetesCluster:
         """Return the names of pods that have not stopped, also of those without a node."""
         if not selector:
             return ()
-        listing = await self._api.list(_path("v1", namespace, "pods"), selector, LIVING)
-        return tuple(pod["metadata"]["name"] for pod in listing.items)
+        found = await self._api.list(_path("v1", namespace, "pods"), selector, LIVING)
+        return tuple(pod["metadata"]["name"] for pod in found)
 
     async def _catalogue(self, namespace: str, name: str) -> dict[str, str]:
         if not name:

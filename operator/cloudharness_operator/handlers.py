@@ -14,6 +14,7 @@ import kopf
 from typing_extensions import override
 
 from cloudharness_operation.names import GROUP, PLURAL, VERSION
+from cloudharness_operator.api import PAGE
 from cloudharness_operator.store import Store
 
 
@@ -55,6 +56,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.peering.standalone = True
     # The scan would watch CRDs and namespaces, which takes rights over the whole cluster.
     chosen.scanning.disabled = True
+    chosen.watching.chunk_size = PAGE
     chosen.queueing.idle_timeout = 0.5
     chosen.queueing.exit_timeout = 5
     chosen.queueing.error_delays = (0.5, 1, 2, 5, 10, 30)

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 class Source(Protocol):
     """The part of `Api` that is used here."""
 
-    async def list(self, path: str, selector: str = "") -> Listing:
-        """Read all objects of a collection."""
+    def pages(self, path: str, selector: str = "") -> AsyncIterator[Listing]:
+        """Read all objects of a collection, a page at a time."""
 
     def watch(
         self, path: str, version: str, selector: str = "", seconds: int = 600
@@ -83,11 +83,16 @@ class Children:
                 await backoff.wait()
 
     async def _list(self) -> str:
-        found = await self._source.list(self._path, LABEL_UID)
-        children = [child for item in found.items if (child := _read(item))]
-        self._store.listed_children(children, int(found.version), self._namespace)
+        version, seen = "", set()
+        async for page in self._source.pages(self._path, LABEL_UID):
+            version = page.version
+            for item in page.items:
+                if child := _read(item):
+                    seen.add(child.uid)
+                    self._store.saw_child(child)
+        self._store.listed_children(seen, int(version), self._namespace)
         self.synced.set()
-        return found.version
+        return version
 
     async def _follow(self, version: str, backoff: Backoff) -> None:
         """Watch until it is time to list again, over broken connections."""
@@ -148,12 +153,20 @@ class Operations:
         backoff = Backoff()
         while True:
             try:
-                found = await self._source.list(self._path)
+                await self._list()
             except (ApiError, OSError, TimeoutError) as error:
                 log.warning("listing %s: %r", self._path, error)
                 await backoff.wait()
                 continue
-            self._store.listed_operations(found.items, int(found.version), self._namespace)
             self.synced.set()
             backoff.reset()
             await asyncio.sleep(self._resync)
+
+    async def _list(self) -> None:
+        version, seen = "", set()
+        async for page in self._source.pages(self._path):
+            version = page.version
+            for item in page.items:
+                seen.add(item["metadata"]["uid"])
+                self._store.saw_operation(item)
+        self._store.listed_operations(seen, int(version), self._namespace)

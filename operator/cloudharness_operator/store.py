@@ -8,7 +8,7 @@ enhancement 5504), and one that was seen to go never comes back, since a uid is 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -206,22 +206,17 @@ class Store:
             del self._children[child.operation_uid]
         self._changed(child.operation_uid)
 
-    def listed_operations(self, manifests: Iterable[Manifest], version: int, where: str) -> None:
-        """Take in all operations of a namespace (`""`: of all) as they were at a version."""
-        seen = set()
-        for manifest in manifests:
-            seen.add(manifest["metadata"]["uid"])
-            self.saw_operation(manifest)
+    def listed_operations(self, seen: set[str], version: int, where: str) -> None:
+        """Take in that no other operations of a namespace (`""`: of all) were there at a version.
+
+        `seen` has the uid of each that was; they are taken in one by one, by `saw_operation`.
+        """
         for uid, record in list(self._operations.items()):
             if uid not in seen and record.version <= version and where in ("", record.namespace):
                 self.lost_operation(uid)
 
-    def listed_children(self, children: Iterable[Child], version: int, where: str) -> None:
-        """Take in all children of a namespace (`""`: of all) as they were at a version."""
-        seen = set()
-        for child in children:
-            seen.add(child.uid)
-            self.saw_child(child)
+    def listed_children(self, seen: set[str], version: int, where: str) -> None:
+        """Take in the same of children, which `saw_child` takes in one by one."""
         for child in [one for some in self._children.values() for one in some]:
             gone = child.uid not in seen and child.resource_version <= version
             if gone and where in ("", child.namespace):

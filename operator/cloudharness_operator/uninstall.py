@@ -96,7 +96,7 @@ async def _held(api: Api, namespace: str) -> list[Manifest]:
         if error.code == 404:  # Argo went first, and all Workflows with it.
             return []
         raise
-    return [one for one in found.items if FINALIZER in one["metadata"].get("finalizers", ())]
+    return [one for one in found if FINALIZER in one["metadata"].get("finalizers", ())]
 
 
 async def _release(api: Api, workflow: Manifest) -> None:
