@@ -307,10 +307,13 @@ def test_nobody_has_seen_a_new_operation() -> None:
 def test_a_person_sees_these_columns() -> None:
     (version,) = crd.manifest()["spec"]["versions"]
     columns = version["additionalPrinterColumns"]
-    assert [column["name"] for column in columns if not column["priority"]] == [
+    assert [column["name"] for column in columns if "priority" not in column] == [
         *("Type", "Phase", "Progress", "Reason", "Started", "Finished", "Age"),
     ]
-    assert [column["name"] for column in columns if column["priority"]] == ["Workflow", "Message"]
+    assert [column["name"] for column in columns if column.get("priority")] == [
+        "Workflow",
+        "Message",
+    ]
     paths = {column["jsonPath"] for column in columns}
     assert {path for path in paths if not path.startswith(".metadata")} <= NODES.keys()
 

@@ -60,17 +60,17 @@ that is done: kstatus calls an object without conditions Current.
 """
 
 _COLUMNS: Final = (
-    ("Type", "string", ".spec.type", 0),
-    ("Phase", "string", ".status.phase", 0),
-    ("Progress", "string", ".status.progress", 0),
-    ("Reason", "string", ".status.reason", 0),
-    ("Started", "date", ".status.startTime", 0),
-    ("Finished", "date", ".status.completionTime", 0),
-    ("Age", "date", ".metadata.creationTimestamp", 0),
-    ("Workflow", "string", ".status.workflowRef.name", 1),
-    ("Message", "string", ".status.message", 1),
+    ("Type", "string", ".spec.type", False),
+    ("Phase", "string", ".status.phase", False),
+    ("Progress", "string", ".status.progress", False),
+    ("Reason", "string", ".status.reason", False),
+    ("Started", "date", ".status.startTime", False),
+    ("Finished", "date", ".status.completionTime", False),
+    ("Age", "date", ".metadata.creationTimestamp", False),
+    ("Workflow", "string", ".status.workflowRef.name", True),
+    ("Message", "string", ".status.message", True),
 )
-"""Name, type, path and priority; those of priority 1 are shown by `-o wide` alone."""
+"""Name, type and path, and whether it is shown by `-o wide` alone."""
 
 
 def manifest() -> Schema:
@@ -90,8 +90,9 @@ def manifest() -> Schema:
         "schema": {"openAPIV3Schema": _root()},
         "subresources": {"status": {}},
         "additionalPrinterColumns": [
-            {"name": name, "type": type_, "jsonPath": path, "priority": priority}
-            for name, type_, path, priority in _COLUMNS
+            # The API server leaves out a priority of 0, and Argo CD would apply it for ever.
+            {"name": name, "type": type_, "jsonPath": path} | ({"priority": 1} if wide else {})
+            for name, type_, path, wide in _COLUMNS
         ],
     }
     return {

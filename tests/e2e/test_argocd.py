@@ -15,7 +15,7 @@ from tests.cluster.argocd import ARGOCD
 from tests.cluster.cache import Cache, default_root
 from tests.cluster.versions import Versions
 from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import CRD, DEPLOYMENT, FULL_KIND, ROOT, Installation, condition, eventually
+from tests.installation import DEPLOYMENT, FULL_KIND, ROOT, Installation, condition, eventually
 from tests.repository import Repository
 from tests.watch import watching
 
@@ -118,8 +118,6 @@ def test_the_example_runs_in_waves_and_its_hook_is_waited_for(
     repository.copy(ROOT / "charts", "charts")
     repository.copy(GITOPS, "examples/gitops")
     revision = repository.publish()
-    # Other tests use it too, so it is not this Application's to delete.
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
     argocd.create(_example(name, repository, cluster))
     found = argocd.until(name, revision, "Healthy")
 
@@ -145,6 +143,8 @@ def test_the_example_runs_in_waves_and_its_hook_is_waited_for(
     argocd.delete(name)
     eventually(lambda: all(gone(one, name) for name in ("load", "migrate")), timeout=90)
     assert one.find("deployments") == []
+    # It is not the Application's to delete: others' operations would go with it.
+    cluster.kubectl("get", "customresourcedefinition", FULL_KIND)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
@@ -156,12 +156,9 @@ def _example(name: str, repository: Repository, cluster: Cluster) -> Manifest:
     for source in found["spec"]["sources"]:
         source["repoURL"] = repository.url
     image, _, tag = cluster.operator_image().rpartition(":")
-    found["spec"]["sources"][0]["helm"] |= {
-        "skipCrds": True,
-        "valuesObject": {
-            "image": {"repository": image, "tag": tag},
-            "tasks": {"image": cluster.python_image},
-        },
+    found["spec"]["sources"][0]["helm"]["valuesObject"] = {
+        "image": {"repository": image, "tag": tag},
+        "tasks": {"image": cluster.python_image},
     }
     return found
 

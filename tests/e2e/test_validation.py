@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from cloudharness_operation.lifetime import TTL_DEFAULT
 from cloudharness_operation.model import FIXED, OperationSpec
@@ -1377,6 +1378,25 @@ def test_kubectl_explains_it_at_every_level(quiet: Installation, level: str) -> 
         head, *lines = (line for line in field.splitlines() if not line.startswith("  enum:"))
         assert len(head.split()) >= 2, head
         assert " ".join(lines).strip(), f"{level}: {head} is not described"
+
+
+def test_the_crd_is_kept_as_it_is_written(quiet: Installation) -> None:
+    """What the API server writes otherwise, Argo CD would apply again and again."""
+    written = yaml.safe_load(CRD.read_text())
+    stored = json.loads(quiet.kubectl("get", "customresourcedefinition", FULL_KIND, "-o", "json"))
+    assert list(lost(written["spec"], stored["spec"], "spec")) == []
+
+
+def lost(written: Any, stored: Any, path: str) -> Iterator[str]:
+    """Where something that was written is not there, or is another."""
+    if isinstance(written, dict) and isinstance(stored, dict):
+        for key, value in written.items():
+            yield from lost(value, stored.get(key), f"{path}.{key}")
+    elif isinstance(written, list) and isinstance(stored, list) and len(written) == len(stored):
+        for number, (one, other) in enumerate(zip(written, stored, strict=True)):
+            yield from lost(one, other, f"{path}[{number}]")
+    elif written != stored:
+        yield path
 
 
 def test_kubectl_lists_all_fields_at_once(quiet: Installation) -> None:
