@@ -1,26 +1,22 @@
-"""The real Argo CD beside a cluster.
-
-Its two parts run as processes of the test, in the cluster's network and as the cluster's admin,
-where they would be pods of its own; what they do to the cluster is the same.
-"""
+"""The real Argo CD beside a cluster: the part that reads Git, and the one that applies it."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import shutil
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
-from tests.cluster import Cluster
+from tests.cluster.argocd import ARGOCD
 from tests.cluster.controlplane import accepts
-from tests.cluster.process import Component, Processes
+from tests.cluster.process import Component
 from tests.cluster.progress import MORTAL
 from tests.health import HOME
 from tests.installation import eventually
+from tests.syncing import Syncing
 
 NAMESPACE = "argocd"
 CONFIGURATION = HOME / "argocd-cm.yaml"
@@ -41,30 +37,17 @@ PROJECT = {
 }
 
 
-@dataclass(frozen=True)
-class ArgoCD:
+class ArgoCD(Syncing):
     """A running one."""
 
-    cluster: Cluster
-    programs: Path
-    home: Path
-    processes: Processes = field(init=False)
+    built = ARGOCD
+    namespace = NAMESPACE
+    kinds = ("applications", "appprojects")
+    crds = "-k"
 
-    def __post_init__(self) -> None:
-        logs = self.home / "logs"
-        logs.mkdir(parents=True)
-        object.__setattr__(self, "processes", Processes(logs, lambda _: None))
-
-    def kubectl(self, *args: str, text: str | None = None, check: bool = True) -> str:
-        """Run kubectl in Argo CD's namespace."""
-        return self.cluster.kubectl(f"--namespace={NAMESPACE}", *args, input=text, check=check)
-
-    def start(self) -> None:
-        """Install its kinds and its configuration with our health check, and start it."""
-        crds = str(self.programs / "crds")
-        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", crds)
-        eventually(self._served)
-        self.cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+    @override
+    def launch(self) -> None:
+        """Configure it, with our health check, and start it."""
         self.kubectl("apply", "-k", str(self.programs / "base" / "config"))
         patch = ("--type=merge", f"--patch-file={CONFIGURATION}")
         self.kubectl("patch", "configmap", "argocd-cm", *patch)
@@ -73,19 +56,6 @@ class ArgoCD:
         self.kubectl("apply", "-f", "-", text=yaml.safe_dump(PROJECT))
         for component in (self._redis(), self._repo_server(), self._controller()):
             self.processes.start_and_wait(component)
-
-    def stop(self) -> None:
-        """End it, and remove what it had in the cluster, also after a test that failed."""
-        for name in self.processes.states():
-            self.processes.stop(name)
-        for name in self.kubectl("get", "applications", "-o", "name", check=False).split():
-            patch = '{"metadata":{"finalizers":null}}'
-            self.kubectl("patch", name, "--type=merge", "-p", patch, check=False)
-        # Waited for, so that a cluster that stays can have it again.
-        self.kubectl("delete", "namespace", NAMESPACE, "--timeout=50s", check=False)
-        self.cluster.kubectl(
-            *("delete", "--timeout=50s", "--ignore-not-found", "-k", str(self.programs / "crds"))
-        )
 
     def create(self, application: Manifest) -> None:
         """Create an Application."""
@@ -124,10 +94,6 @@ class ArgoCD:
             raise AssertionError(json.dumps(found.get("status"), indent=1)) from error
         return found
 
-    def _served(self) -> bool:
-        known = self.cluster.kubectl("api-resources", "--api-group=argoproj.io", "-o", "name")
-        return {"applications.argoproj.io", "appprojects.argoproj.io"} <= set(known.split())
-
     def _redis(self) -> Component:
         program = self.home / "redis-server"
         program.symlink_to(shutil.which("redis-check-rdb") or "redis-check-rdb")
@@ -163,18 +129,8 @@ class ArgoCD:
         return self._part(argv, METRICS)
 
     def _part(self, argv: tuple[str, ...], port: int) -> Component:
-        scratch = self.home / "scratch"
-        scratch.mkdir(exist_ok=True)
-        environment = {
-            **self.cluster.environment(),
-            "ARGOCD_FAKE_IN_CLUSTER": "true",
-            "ARGOCD_GPG_ENABLED": "false",
-            "TMPDIR": str(scratch),
-        }
-        name = Path(argv[0]).name
-        return Component(
-            name, (*MORTAL, *argv), lambda: accepts("127.0.0.1", port), environment, timeout=120
-        )
+        settings = {"ARGOCD_FAKE_IN_CLUSTER": "true", "ARGOCD_GPG_ENABLED": "false"}
+        return self.component(argv, port, settings)
 
 
 def _revisions(sync: Manifest) -> list[str]:

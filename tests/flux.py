@@ -1,59 +1,38 @@
-"""The real Flux beside a cluster: the part that fetches Git, and the one that applies it.
-
-They run as processes of the test, in the cluster's network and as the cluster's admin, where they
-would be pods of its own; what they do to the cluster is the same.
-"""
+"""The real Flux beside a cluster: the part that reads Git, and the one that applies it."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from typing_extensions import override
 
-from tests.cluster import Cluster
-from tests.cluster.controlplane import accepts
-from tests.cluster.process import Component, Processes
-from tests.cluster.progress import MORTAL
+from tests.cluster.flux import FLUX
 from tests.installation import condition, eventually
+from tests.syncing import Syncing
 
 NAMESPACE: Final = "flux-system"
 KUSTOMIZATIONS: Final = "kustomize.toolkit.fluxcd.io/v1/kustomizations"
 REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
 ARTIFACTS: Final = "127.0.0.1:18090"
 HEALTH: Final = {"source-controller": 18091, "kustomize-controller": 18092}
-KINDS: Final = ("kustomizations", "gitrepositories")
 
 Manifest = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Flux:
+class Flux(Syncing):
     """A running one."""
 
-    cluster: Cluster
-    programs: Path
-    home: Path
-    processes: Processes = field(init=False)
+    built = FLUX
+    namespace = NAMESPACE
+    kinds = ("kustomizations", "gitrepositories")
+    crds = "-f"
 
-    def __post_init__(self) -> None:
-        logs = self.home / "logs"
-        logs.mkdir(parents=True)
-        object.__setattr__(self, "processes", Processes(logs, lambda _: None))
-
-    def kubectl(self, *args: str, text: str | None = None, check: bool = True) -> str:
-        """Run kubectl in Flux's namespace."""
-        return self.cluster.kubectl(f"--namespace={NAMESPACE}", *args, input=text, check=check)
-
-    def start(self) -> None:
-        """Install its kinds, and start it."""
-        crds = str(self.programs / "crds")
-        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", crds)
-        eventually(self._served)
-        self.cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+    @override
+    def launch(self) -> None:
+        """Start it."""
         storage = self.home / "artifacts"
         storage.mkdir()
         kept = (f"--storage-path={storage}", f"--storage-addr={ARTIFACTS}")
@@ -65,18 +44,6 @@ class Flux:
             # Else it looks for what it depends on every 30 s.
             "--requeue-dependency=2s",
         )
-
-    def stop(self) -> None:
-        """End it, and remove what it had in the cluster, also after a test that failed."""
-        for name in self.processes.states():
-            self.processes.stop(name)
-        for name in self.kubectl("get", ",".join(KINDS), "-o", "name", check=False).split():
-            patch = '{"metadata":{"finalizers":null}}'
-            self.kubectl("patch", name, "--type=merge", "-p", patch, check=False)
-        # Waited for, so that a cluster that stays can have it again.
-        self.kubectl("delete", "namespace", NAMESPACE, "--timeout=50s", check=False)
-        crds = str(self.programs / "crds")
-        self.cluster.kubectl("delete", "--timeout=50s", "--ignore-not-found", "-f", crds)
 
     def apply(self, *manifests: Manifest) -> None:
         """Apply objects of Flux."""
@@ -97,7 +64,7 @@ class Flux:
 
     def delete(self, name: str) -> None:
         """Delete a Kustomization with all that it has made, and its repository."""
-        for kind in KINDS:
+        for kind in self.kinds:
             self.kubectl("delete", kind, name, "--timeout=50s", "--ignore-not-found")
 
     def until(self, name: str, revision: str, ready: str, timeout: float = 240) -> Manifest:
@@ -121,10 +88,6 @@ class Flux:
         self.kubectl("annotate", kind, name, f"{REQUESTED}={asked}", "--overwrite")
         return asked
 
-    def _served(self) -> bool:
-        known = self.cluster.kubectl("api-resources", "-o", "name").split()
-        return all(any(name.startswith(f"{kind}.") for name in known) for kind in KINDS)
-
     def _start(self, part: str, *flags: str) -> None:
         port = HEALTH[part]
         argv = (
@@ -135,18 +98,8 @@ class Flux:
             f"--health-addr=127.0.0.1:{port}",
             *flags,
         )
-        scratch = self.home / "scratch"
-        scratch.mkdir(exist_ok=True)
-        environment = {
-            **self.cluster.environment(),
-            "RUNTIME_NAMESPACE": NAMESPACE,
-            "TMPDIR": str(scratch),
-        }
-        self.processes.start_and_wait(
-            Component(
-                part, (*MORTAL, *argv), lambda: accepts("127.0.0.1", port), environment, timeout=120
-            )
-        )
+        settings = {"RUNTIME_NAMESPACE": NAMESPACE}
+        self.processes.start_and_wait(self.component(argv, port, settings))
 
 
 def repository(name: str, url: str) -> Manifest:

@@ -11,9 +11,6 @@ import yaml
 
 from tests.argocd import NAMESPACE, ArgoCD, application, resource
 from tests.cluster import Cluster
-from tests.cluster.argocd import ARGOCD
-from tests.cluster.cache import Cache, default_root
-from tests.cluster.versions import Versions
 from tests.e2e.operations import Manifest, bash, operation
 from tests.installation import DEPLOYMENT, FULL_KIND, ROOT, Installation, condition, eventually
 from tests.repository import Repository
@@ -29,13 +26,8 @@ CALM = 30.0
 
 @pytest.fixture(scope="module")
 def argocd(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoCD]:
-    programs = ARGOCD.find(Cache(default_root()), Versions())
-    one = ArgoCD(cluster, programs, tmp_path_factory.mktemp("argocd"))
-    try:
-        one.start()
+    with ArgoCD.beside(cluster, tmp_path_factory.mktemp("argocd")) as one:
         yield one
-    finally:
-        one.stop()
 
 
 class Application:

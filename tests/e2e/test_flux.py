@@ -9,9 +9,6 @@ import pytest
 import yaml
 
 from tests.cluster import Cluster
-from tests.cluster.cache import Cache, default_root
-from tests.cluster.flux import FLUX
-from tests.cluster.versions import Versions
 from tests.e2e.operations import Manifest, bash, operation
 from tests.flux import KUSTOMIZATIONS, NAMESPACE, Flux, kustomization, repository
 from tests.installation import FULL_KIND, ROOT, Installation, condition, eventually
@@ -25,13 +22,8 @@ EXAMPLE = ROOT / "examples" / "gitops"
 
 @pytest.fixture(scope="module")
 def flux(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flux]:
-    programs = FLUX.find(Cache(default_root()), Versions())
-    one = Flux(cluster, programs, tmp_path_factory.mktemp("flux"))
-    try:
-        one.start()
+    with Flux.beside(cluster, tmp_path_factory.mktemp("flux")) as one:
         yield one
-    finally:
-        one.stop()
 
 
 class Site:
