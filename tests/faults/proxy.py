@@ -1,7 +1,6 @@
 """A proxy before the API server that can fail at any request, in any way."""
 
 import asyncio
-import contextlib
 import json
 import ssl
 import threading
@@ -76,6 +75,7 @@ class FaultProxy:
         self._kill = kill
         self._plan = _Plan("", None, [], Counter(), threading.Event())
         self._streams: set[asyncio.Task[Any]] = set()
+        self._writes: set[asyncio.Task[Any]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._children_flow = asyncio.Event()
@@ -150,6 +150,7 @@ class FaultProxy:
             await self._stop.wait()
             self._end_watches()
             await runner.cleanup()
+            await asyncio.gather(*self._writes, return_exceptions=True)
         # TLS connections take some turns of the loop to close (aiohttp, "Graceful Shutdown").
         await asyncio.sleep(0.25)
 
@@ -171,10 +172,20 @@ class FaultProxy:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         if call.is_list:
             self._lists[str(request.rel_url)] = _List(request.raw_path, headers)
-        url = self._url(request.raw_path)
-        async with self._http.request(
-            request.method, url, data=body or None, headers=headers
-        ) as reply:
+        carried = self._carry_on(request, call, kind, headers)
+        if call.is_read:
+            return await carried
+        # The API server does what it was asked to, whether he who asked is there to hear of it.
+        write = asyncio.create_task(carried)
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+        return await asyncio.shield(write)
+
+    async def _carry_on(
+        self, request: web.Request, call: Call, kind: Kind | None, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        url, body = self._url(request.raw_path), call.body or None
+        async with self._http.request(request.method, url, data=body, headers=headers) as reply:
             if call.is_watch:
                 return await self._stream(request, reply)
             return await self._answer(request, call, kind, reply)
@@ -223,7 +234,8 @@ class FaultProxy:
 
     async def _remember(self) -> None:
         """Keep what each list says now, for one that is to see the cluster as it was."""
-        for one in self._lists.values():
+        # The operator may ask for another meanwhile.
+        for one in list(self._lists.values()):
             async with self._http.get(self._url(one.path), headers=one.headers) as reply:
                 text = await reply.read()
                 one.answer = web.Response(body=text, headers=_own_headers(reply))
@@ -237,8 +249,10 @@ class FaultProxy:
         task = asyncio.create_task(self._carry(reply, answer, children=children))
         self._streams.add(task)
         try:
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError, aiohttp.ClientError):
-                await task
+            await task
+        except (asyncio.CancelledError, ConnectionError, aiohttp.ClientError):
+            # In the middle of a line maybe: an orderly end would say that the line is whole.
+            _abort(request)
         finally:
             self._streams.discard(task)
         return answer
@@ -265,9 +279,13 @@ def _kept(reply: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
 
 
 def _gone(request: web.Request) -> web.Response:
+    _abort(request)
+    return web.Response()
+
+
+def _abort(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-    return web.Response()
 
 
 def _refusal(code: int) -> web.Response:
