@@ -14,6 +14,7 @@ DETAILS: Final = "write details"
 SEND: Final = "send the exit event"
 ENDED: Final = "write the end"
 STEER: Final = "stop the Workflow"
+SWEEP: Final = "delete its pods"
 RELEASE: Final = "take the finalizer off"
 DELETE: Final = "delete the Workflow"
 POST: Final = "post a Kubernetes Event"
@@ -94,6 +95,8 @@ class Call(NamedTuple):
                 return POST
             case "DELETE", "workflows", "":
                 return DELETE
+            case "DELETE", "pods", "":
+                return SWEEP
             case "PATCH", "workflows", "":
                 return RELEASE if b"finalizers" in self.body else STEER
             case "PATCH", "cloudharnessoperations", "status":
