@@ -15,7 +15,6 @@ from tests.cluster.controlplane import accepts
 from tests.cluster.process import Component
 from tests.cluster.progress import MORTAL
 from tests.health import HOME
-from tests.installation import eventually
 from tests.syncing import Syncing
 
 NAMESPACE = "argocd"
@@ -61,11 +60,6 @@ class ArgoCD(Syncing):
         """Create an Application."""
         self.kubectl("create", "-f", "-", text=yaml.safe_dump(application))
 
-    def application(self, name: str) -> Manifest:
-        """Read an Application."""
-        found: Manifest = json.loads(self.kubectl("get", "application", name, "-o", "json"))
-        return found
-
     def refresh(self, name: str) -> None:
         """Tell it to look into Git, as a webhook does."""
         self.kubectl("annotate", "application", name, REFRESH, "--overwrite")
@@ -76,11 +70,8 @@ class ArgoCD(Syncing):
 
     def until(self, name: str, revision: str, health: str, timeout: float = 240) -> Manifest:
         """Wait until a commit is synced and the Application's health is as given; return it."""
-        found: Manifest = {}
 
-        def reached() -> bool:
-            found.update(self.application(name))
-            status = found.get("status", {})
+        def reached(status: Manifest) -> bool:
             return (
                 status.get("sync", {}).get("status") == "Synced"
                 and revision in _revisions(status["sync"])
@@ -88,11 +79,7 @@ class ArgoCD(Syncing):
                 and status.get("operationState", {}).get("phase") not in (None, "Running")
             )
 
-        try:
-            eventually(reached, timeout, every=0.5)
-        except AssertionError as error:
-            raise AssertionError(json.dumps(found.get("status"), indent=1)) from error
-        return found
+        return self.wait("application", name, reached, timeout)
 
     def _redis(self) -> Component:
         program = self.home / "redis-server"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import yaml
 from typing_extensions import override
 
 from tests.cluster.flux import FLUX
-from tests.installation import condition, eventually
+from tests.installation import condition
 from tests.syncing import Syncing
 
 NAMESPACE: Final = "flux-system"
@@ -49,11 +48,6 @@ class Flux(Syncing):
         """Apply objects of Flux."""
         self.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(manifests))
 
-    def kustomization(self, name: str) -> Manifest:
-        """Read a Kustomization."""
-        found: Manifest = json.loads(self.kubectl("get", "kustomization", name, "-o", "json"))
-        return found
-
     def fetch(self, repository: str) -> None:
         """Tell it to look into Git, as a webhook does."""
         self._request("gitrepository", repository)
@@ -69,18 +63,12 @@ class Flux(Syncing):
 
     def until(self, name: str, revision: str, ready: str, timeout: float = 240) -> Manifest:
         """Wait until a commit is done with, well or not; return what is said of it."""
-        found: Manifest = {}
 
-        def reached() -> bool:
-            found.update(self.kustomization(name))
-            status = found.get("status", {})
+        def reached(status: Manifest) -> bool:
             attempted = revision in status.get("lastAttemptedRevision", "")
             return attempted and condition(status, "Ready").get("status") == ready
 
-        try:
-            eventually(reached, timeout, every=0.5)
-        except AssertionError as error:
-            raise AssertionError(json.dumps(found.get("status"), indent=1)) from error
+        found = self.wait("kustomization", name, reached, timeout)
         return condition(found["status"], "Ready")
 
     def _request(self, kind: str, name: str) -> str:

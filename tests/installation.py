@@ -131,6 +131,11 @@ class Installation:
         status: Manifest = found["status"]
         return status
 
+    def events(self, name: str) -> list[str]:
+        """Return the reasons of an operation's Events, in their order."""
+        found = self.find("events.events.k8s.io", fields=f"regarding.name={name}")
+        return [event["reason"] for event in sorted(found, key=lambda event: event["eventTime"])]
+
     def workflows(self, operation: str) -> list[Manifest]:
         """Read an operation's children."""
         return self.find("workflows", f"{LABEL_OPERATION}={operation}")

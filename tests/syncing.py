@@ -7,11 +7,12 @@ they would be pods of its own; what they do to the cluster is the same.
 from __future__ import annotations
 
 import contextlib
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from tests.cluster import Cluster
 from tests.cluster.cache import Cache, default_root
@@ -21,6 +22,8 @@ from tests.cluster.progress import MORTAL
 from tests.cluster.syncer import Syncer
 from tests.cluster.versions import Versions
 from tests.installation import eventually
+
+Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,27 @@ class Syncing(ABC):
     def kubectl(self, *args: str, text: str | None = None, check: bool = True) -> str:
         """Run kubectl in its namespace."""
         return self.cluster.kubectl(f"--namespace={self.namespace}", *args, input=text, check=check)
+
+    def read(self, kind: str, name: str) -> Manifest:
+        """Read an object in its namespace."""
+        found: Manifest = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return found
+
+    def wait(
+        self, kind: str, name: str, reached: Callable[[Manifest], bool], timeout: float
+    ) -> Manifest:
+        """Wait for a status of an object; return the object."""
+        found: Manifest = {}
+
+        def looked() -> bool:
+            found.update(self.read(kind, name))
+            return reached(found.get("status", {}))
+
+        try:
+            eventually(looked, timeout, every=0.5)
+        except AssertionError as error:
+            raise AssertionError(json.dumps(found.get("status"), indent=1)) from error
+        return found
 
     def start(self) -> None:
         """Install its kinds, and start it."""

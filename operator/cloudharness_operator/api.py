@@ -122,17 +122,17 @@ class Api:
     async def pages(
         self, path: str, selector: str = "", fields: str = ""
     ) -> AsyncIterator[Listing]:
-        """Read all objects of a collection, a page at a time; all are of one version."""
+        """Read all objects of a collection, a page at a time; all are of one version.
+
+        Ten thousand operations as objects at once are hundreds of megabytes.
+        """
         query = {"limit": str(PAGE), "labelSelector": selector}
         if fields:
             query["fieldSelector"] = fields
         while True:
             page = await self._request("GET", path, query=query)
-            metadata = page["metadata"]
-            yield Listing(page["items"], metadata["resourceVersion"])
-            # Ten thousand operations as objects are hundreds of megabytes: one page at a time.
-            del page
-            if not (token := metadata.get("continue")):
+            yield Listing(page["items"], page["metadata"]["resourceVersion"])
+            if not (token := page["metadata"].get("continue")):
                 return
             query["continue"] = token
 

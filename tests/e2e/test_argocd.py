@@ -233,7 +233,7 @@ def test_a_changed_spec_is_refused_unless_it_may_replace_the_run(app: Applicatio
     app.change(operation("changed", bash("echo 2")))
 
     def refused() -> bool:
-        state = app.argocd.application(app.name)["status"].get("operationState", {})
+        state = app.argocd.read("application", app.name)["status"].get("operationState", {})
         return "tasks cannot change within a run" in str(state.get("syncResult"))
 
     eventually(refused, timeout=120)

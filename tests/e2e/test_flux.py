@@ -136,22 +136,19 @@ def test_what_has_finished_is_left_alone(site: Site) -> None:
     before = site.at.get(FULL_KIND, "finished")["metadata"]
     asked = site.flux.reconcile(site.name)
     eventually(
-        lambda: site.flux.kustomization(site.name)["status"].get("lastHandledReconcileAt") == asked
+        lambda: (
+            site.flux.read("kustomization", site.name)["status"].get("lastHandledReconcileAt")
+            == asked
+        )
     )
     site.until("True")
     after = site.at.get(FULL_KIND, "finished")["metadata"]
     # Nothing that the API server or the operator adds is taken for a difference.
     assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
     # Flux would make it again, so that its own TTL does not count.
-    eventually(lambda: "TTLDeletionSkipped" in events(site.at, "finished"))
+    eventually(lambda: "TTLDeletionSkipped" in site.at.events("finished"))
     (child,) = site.at.workflows("finished")
     assert not [key for key in child["metadata"]["labels"] if "fluxcd" in key]
-
-
-def events(one: Installation, name: str) -> list[str]:
-    """The reasons of what has been told of an operation."""
-    found = one.find("events.events.k8s.io", fields=f"regarding.name={name}")
-    return [event["reason"] for event in found]
 
 
 def test_what_is_taken_out_of_git_leaves_nothing(site: Site) -> None:
@@ -196,7 +193,9 @@ def test_the_example_waits_for_the_operator_and_then_for_its_operations(
     with git.served() as source["spec"]["url"]:
         try:
             flux.apply(source, operations)
-            eventually(lambda: "dependency" in str(flux.kustomization("operations").get("status")))
+            eventually(
+                lambda: "dependency" in str(flux.read("kustomization", "operations").get("status"))
+            )
             assert vacant.find(FULL_KIND) == []
             flux.apply(operator)
             flux.until("operations", revision, "True")

@@ -18,12 +18,6 @@ def tasks(one: Installation, name: str) -> dict[str, dict[str, Any]]:
     return {task["name"]: task for task in one.status(name).get("tasks", ())}
 
 
-def events(one: Installation, name: str) -> list[str]:
-    """The reasons of an operation's Events, in their order."""
-    found = one.find("events.events.k8s.io", fields=f"regarding.name={name}")
-    return [event["reason"] for event in sorted(found, key=lambda event: event["eventTime"])]
-
-
 def test_each_task_is_told_as_its_pod_was(shared: Installation) -> None:
     steps = [bash("sleep 1", "good"), bash("exit 3", "bad"), bash("true", "never")]
     shared.apply(operation("steps", *steps))
@@ -127,11 +121,11 @@ def test_each_change_is_an_event_that_describe_shows(shared: Installation) -> No
     shared.apply(operation("badly", bash("exit 1")))
     shared.wait_for("well")
     shared.wait_for("badly")
-    eventually(lambda: events(shared, "well")[-1:] == ["Complete"])
-    eventually(lambda: events(shared, "badly")[-1:] == ["Failed"])
-    assert events(shared, "well")[0] == "WorkflowCreated"
-    assert events(shared, "badly")[-2:] == ["TaskFailed", "Failed"]
-    assert len(events(shared, "well")) <= 3
+    eventually(lambda: shared.events("well")[-1:] == ["Complete"])
+    eventually(lambda: shared.events("badly")[-1:] == ["Failed"])
+    assert shared.events("well")[0] == "WorkflowCreated"
+    assert shared.events("badly")[-2:] == ["TaskFailed", "Failed"]
+    assert len(shared.events("well")) <= 3
     described = shared.kubectl("describe", "cho", "badly")
     assert "task task: main: Error (exit code 1)" in described.partition("Events:")[2]
 

@@ -55,11 +55,6 @@ def end(one: Installation, name: str) -> float:
     return moment(one.status(name)["completionTime"])
 
 
-def reasons(one: Installation, name: str) -> list[str]:
-    found = one.find("events.events.k8s.io")
-    return [event["reason"] for event in found if event["regarding"]["name"] == name]
-
-
 def gone(one: Installation, name: str, timeout: float = 60) -> float:
     """Wait until the Workflow of an operation is gone with all it had; return how late it went."""
     status = one.status(name)
@@ -96,7 +91,7 @@ def test_the_workflow_goes_at_its_time_with_pods_and_claims_and_the_record_stays
     assert 0 <= late < LATE, f"{late:.2f} s"
     time.sleep(1.5)
     assert shared.status(name) == status
-    assert "CleanedUp" in reasons(shared, name)
+    assert "CleanedUp" in shared.events(name)
 
 
 @pytest.mark.long
@@ -186,9 +181,9 @@ def test_a_record_goes_unless_somebody_would_make_it_again(shared: Installation)
     deleted = deletions(shared, PLURAL)
     late = {name: deleted[name] - ends[name] - after for name in FREE}
     assert all(0 <= by < LATE for by in late.values()), late
-    eventually(lambda: all("TTLDeletionSkipped" in reasons(shared, name) for name in OWNED))
+    eventually(lambda: all("TTLDeletionSkipped" in shared.events(name) for name in OWNED))
     time.sleep(2)  # Nobody is told twice.
-    told = {name: Counter(reasons(shared, name))["TTLDeletionSkipped"] for name in OWNED}
+    told = {name: Counter(shared.events(name))["TTLDeletionSkipped"] for name in OWNED}
     assert told == dict.fromkeys(OWNED, 1)
     assert {*OWNED} <= {o["metadata"]["name"] for o in shared.find(FULL_KIND)}
     assert not {*OWNED} & deleted.keys()
