@@ -135,12 +135,8 @@ def test_what_has_finished_is_left_alone(site: Site) -> None:
     site.until("True")
     before = site.at.get(FULL_KIND, "finished")["metadata"]
     asked = site.flux.reconcile(site.name)
-    eventually(
-        lambda: (
-            site.flux.read("kustomization", site.name)["status"].get("lastHandledReconcileAt")
-            == asked
-        )
-    )
+    seen = "lastHandledReconcileAt"
+    site.flux.wait("kustomization", site.name, lambda status: status.get(seen) == asked, 120)
     site.until("True")
     after = site.at.get(FULL_KIND, "finished")["metadata"]
     # Nothing that the API server or the operator adds is taken for a difference.
@@ -193,9 +189,7 @@ def test_the_example_waits_for_the_operator_and_then_for_its_operations(
     with git.served() as source["spec"]["url"]:
         try:
             flux.apply(source, operations)
-            eventually(
-                lambda: "dependency" in str(flux.read("kustomization", "operations").get("status"))
-            )
+            flux.wait("kustomization", "operations", lambda now: "dependency" in str(now), 120)
             assert vacant.find(FULL_KIND) == []
             flux.apply(operator)
             flux.until("operations", revision, "True")
