@@ -13,7 +13,9 @@ from cloudharness_operation.names import FIRST_RUN, child_name
 from cloudharness_operator import informer
 from cloudharness_operator.api import Listing
 from cloudharness_operator.errors import ApiError
-from cloudharness_operator.informer import Backoff, Children, Operations
+from cloudharness_operator.informer import Backoff, Children, Operations, Parts
+from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
+from cloudharness_operator.served import Served
 from cloudharness_operator.store import Store
 from tests.builders import (
     NAME,
@@ -79,6 +81,7 @@ class Bench:
     def __init__(self) -> None:
         self.changed: list[str] = []
         self.store = Store(self.changed.append, lambda: 0.0)
+        self.parts = Parts(Intake(self.store), Served(("", "lab"), (OPERATION, WORKFLOW)))
 
     def version(self) -> int | None:
         child = only(self.store.children(UID))
@@ -122,7 +125,7 @@ def follow(
     """Follow the children until the source has no more to say, or until there is enough."""
 
     async def run() -> None:
-        children = Children(source, bench.store, "", resync)
+        children = Children(source, bench.store, "", resync, bench.parts)
         task = asyncio.create_task(children.run())
         try:
             await until(lambda: task.done() or (enough() if enough else source.idle))
@@ -146,10 +149,10 @@ def test_a_list_comes_before_the_watch(bench: Bench) -> None:
 def test_it_is_synced_when_it_has_listed(bench: Bench) -> None:
     async def run() -> None:
         source = FakeSource([OSError("no route"), workflows(30, 20)], [])
-        children = Children(source, bench.store, "lab", 600.0)
-        assert not children.synced.is_set()
+        children = Children(source, bench.store, "lab", 600.0, bench.parts)
+        assert bench.parts.served.text()
         task = asyncio.create_task(children.run())
-        await asyncio.wait_for(children.synced.wait(), 1.0)
+        await until(lambda: not bench.parts.served.text().count("namespace lab: Workflow"))
         assert len(source.listed) == 2
         assert source.listed[0][0] == "/apis/argoproj.io/v1alpha1/namespaces/lab/workflows"
         task.cancel()
@@ -298,9 +301,9 @@ def test_operations_are_listed_from_time_to_time(bench: Bench) -> None:
             ],
             [],
         )
-        operations = Operations(source, bench.store, "", 0.001)
+        operations = Operations(source, bench.store, "", 0.001, bench.parts)
         task = asyncio.create_task(operations.run())
-        await asyncio.wait_for(operations.synced.wait(), 1.0)
+        await until(lambda: f"all namespaces: {OPERATION}" not in bench.parts.served.text())
         assert bench.store.operation(UID) is not None
         await until(lambda: len(source.listed) >= 5)
         task.cancel()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cloudharness_operation.render import Defaults
 from cloudharness_operator import leftovers
 from cloudharness_operator.delivery import State
 from cloudharness_operator.expiry import Keep
@@ -19,6 +20,7 @@ from tests.builders import (
     FINISHED,
     NOW,
     OTHER_UID,
+    TOPIC,
     child,
     delivery,
     destination,
@@ -28,6 +30,8 @@ from tests.test_plan import told
 
 END = FINISHED.timestamp()
 LIMIT = 600
+REFUSED = f"exit event of Workflow lab/{CHILD} is not published: {leftovers.FORGED}"
+DEFAULTS = Defaults(task_image="python:3.13", give_up=LIMIT, topics=(TOPIC, "one", "two"))
 """Seconds for which events are tried."""
 SHUTDOWN = {"spec": {"suspend": None, "shutdown": "Terminate"}}
 
@@ -107,12 +111,30 @@ ORPHANS = [
     row(
         "one whose annotation is gone is let go",
         gone(child=child("Succeeded", held=True, exit_event=""), certain=True),
+        reject=REFUSED,
         release=CHILD,
     ),
     row(
         "one whose annotation is mangled is let go",
         gone(child=child("Succeeded", held=True, exit_event='{"uid": 1}'), certain=True),
+        reject=REFUSED,
         release=CHILD,
+    ),
+    *(
+        row(
+            f"one whose annotation names {what} is not believed",
+            gone(
+                child=child("Succeeded", held=True, exit_event=other.to_annotation()), certain=True
+            ),
+            reject=REFUSED,
+            release=CHILD,
+        )
+        for what, other in (
+            ("another namespace", destination(namespace="secret")),
+            ("another operation", destination(name="other")),
+            ("another run", destination(run="2")),
+            ("a topic that is not allowed", destination(topics=("payroll",))),
+        )
     ),
     row(
         "one whose annotation is another operation's is let go",
@@ -124,6 +146,7 @@ ORPHANS = [
             ),
             certain=True,
         ),
+        reject=REFUSED,
         release=CHILD,
     ),
 ]
@@ -177,12 +200,12 @@ FORMER = [
 
 @pytest.mark.parametrize(("what", "expected"), [*ORPHANS, *FORMER])
 def test_a_decision(what: Seen, expected: dict[str, Any]) -> None:
-    assert told(leftovers.decide(what, LIMIT)) == expected
+    assert told(leftovers.decide(what, DEFAULTS)) == expected
 
 
 def test_an_orphan_tells_what_its_annotation_says() -> None:
     noted = destination(topics=("one", "two"), payload="kept")
     orphan = child("Succeeded", held=True, exit_event=noted.to_annotation())
-    plan = leftovers.decide(gone(child=orphan, certain=True), LIMIT)
+    plan = leftovers.decide(gone(child=orphan, certain=True), DEFAULTS)
     assert plan.publish is not None
     assert plan.publish.destination == noted

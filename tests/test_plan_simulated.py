@@ -127,13 +127,13 @@ class World:
         if run not in self.memory.children:
             return NOTHING
         seen = self._seen_of_former(run)
-        plan = leftovers.decide(seen, DEFAULTS.give_up)
+        plan = leftovers.decide(seen, DEFAULTS)
         if plan.confirm:
             self.see_operation()
             if run not in self._formers():
                 return Plan(after=0.0)
             seen = replace(self._seen_of_former(run), certain=True)
-            plan = leftovers.decide(seen, DEFAULTS.give_up)
+            plan = leftovers.decide(seen, DEFAULTS)
         return self._carried_out(plan)
 
     def _carried_out(self, plan: Plan) -> Plan:

@@ -230,13 +230,14 @@ def test_an_event_that_is_not_told_says_why() -> None:
 
 def test_an_invalid_operation_has_ended() -> None:
     begun = OperationStatus(tasks=(task(),), start_time=STARTED, workflow_ref=reference())
-    kept = invalid(begun, 5, "spec.tasks: Field required", None, NOW)
+    kept = invalid(begun, 5, Note("InvalidSpec", "spec.tasks: Field required"), None, NOW)
     assert (kept.tasks, kept.start_time, kept.workflow_ref) == (
         begun.tasks,
         begun.start_time,
         begun.workflow_ref,
     )
-    status = invalid(OperationStatus(), 5, "spec.tasks: Field required", None, NOW)
+    why = Note("InvalidSpec", "spec.tasks: Field required")
+    status = invalid(OperationStatus(), 5, why, None, NOW)
     assert holds(status) == {
         "Accepted": "False",
         "Reconciling": "False",
@@ -410,7 +411,8 @@ def test_flux_sees_the_end(name: str, notified: Notified | None) -> None:
 
 
 def test_flux_sees_an_invalid_operation_as_failed() -> None:
-    assert seen_by_kstatus(invalid(OperationStatus(), 1, "no tasks", None, NOW)) == "Failed"
+    status = invalid(OperationStatus(), 1, Note("InvalidSpec", "no tasks"), None, NOW)
+    assert seen_by_kstatus(status) == "Failed"
 
 
 def test_flux_waits_where_the_status_is_of_an_older_generation() -> None:

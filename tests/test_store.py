@@ -9,9 +9,10 @@ import pytest
 
 from cloudharness_operation.names import child_name
 from cloudharness_operator import store as module
+from cloudharness_operator.cached import is_settled
 from cloudharness_operator.child import Child
 from cloudharness_operator.expiry import Expiry, Keep
-from cloudharness_operator.store import Store, is_settled
+from cloudharness_operator.store import Store
 from tests.builders import (
     CHILD_UID,
     FINISHED,
@@ -113,7 +114,7 @@ def test_what_is_large_and_never_read_is_not_kept(bench: Bench) -> None:
     )
     record = bench.store.operation(UID)
     assert record is not None
-    assert record.manifest == manifest(metadata={"labels": {"c": "d"}})
+    assert record.manifest == manifest()
 
 
 def test_the_first_sight_and_the_last_write_are_kept(bench: Bench) -> None:
@@ -450,7 +451,9 @@ def test_who_begins_to_lead_looks_at_all_that_is_not_over(bench: Bench) -> None:
     bench.store.saw_operation(operation_manifest(uid="over", name="b", version=2, status=SETTLED))
     bench.store.saw_operation(lasting(3, **BOTH))
     orphan = child_name(NAME, OTHER_UID, 1)
-    bench.store.saw_child(child("Succeeded", operation_uid=OTHER_UID, name=orphan, uid="orphan"))
+    bench.store.saw_child(
+        child("Succeeded", operation_uid=OTHER_UID, owner_uid=OTHER_UID, name=orphan, uid="orphan")
+    )
     bench.changed.clear()
     bench.store.look_at_all()
     assert sorted(bench.changed) == sorted(["under-way", UID, OTHER_UID])

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 Manifest = dict[str, Any]
 
-MAX_NODES_SIZE: Final = 32 * 1024 * 1024
+MAX_NODES_SIZE: Final = 8 * 1024 * 1024
 """Bytes of unpacked nodes that are read at most: more than a Workflow of 100 tasks can have."""
+MAX_NODES_PARTS: Final = 200_000
+"""Lists and objects in them, at most: each takes 64 bytes, and a few bytes packed."""
 _POD_NAMES: Final = "workflows.argoproj.io/pod-name-format"
 
 
@@ -42,7 +44,12 @@ def _unpacked(packed: str) -> dict[str, Manifest]:
         raise ValueError(f"status.compressedNodes: {error}") from error
     if len(text) > MAX_NODES_SIZE:
         raise ValueError(f"status.compressedNodes: more than {MAX_NODES_SIZE} bytes")
-    found: dict[str, Manifest] = json.loads(text)
+    if text.count(b"{") + text.count(b"[") > MAX_NODES_PARTS:
+        raise ValueError(f"status.compressedNodes: more than {MAX_NODES_PARTS} lists and objects")
+    try:
+        found: dict[str, Manifest] = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("status.compressedNodes: nested too deeply") from error
     return found
 
 

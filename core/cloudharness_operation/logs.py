@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 _EXECUTOR: Final = re.compile(
-    r'time="?[^" ]+"? level=\w+ msg=("([^"\\]|\\.)*"|\S+) argo=true( .*)?$'
+    r'time="?[^" ]{1,64}"? level=\w{1,16} msg=("[^"\\]*(\\.[^"\\]*)*"|\S+) argo=true( .*)?$'
 )
-"""What Argo's executor writes into a task's own log, even behind a line that has not ended."""
+"""What Argo's executor writes into a task's own log, even behind a line that has not ended. A task
+can print anything, so no part before the message is matched without a bound: the time of a search
+would grow with the square of a line's length."""
 _LAST: Final = re.compile(r"Error: (exit status \d+|signal: .+)")
 """What it writes at the very end (cobra's word for the error of `argoexec emissary`)."""
 _BEHIND: Final = re.compile(rf"(?<=\S){_LAST.pattern}$")

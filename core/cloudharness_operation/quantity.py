@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 _UNITS: Final = {
@@ -13,11 +13,16 @@ _UNITS: Final = {
 }
 
 
+_EXACT: Final = Context(prec=200)
+"""Enough for 32 digits and an exponent of two: by default 28 digits are kept, and `% 1` of a larger
+number is an error."""
+
+
 def amount(text: str) -> Decimal:
     """Return the number that a well-formed quantity stands for, in the resource's own unit."""
     unit = text.lstrip("0123456789.")
     if unit in _UNITS:
-        return Decimal(text.removesuffix(unit)) * _UNITS[unit]
+        return _EXACT.multiply(Decimal(text.removesuffix(unit)), _UNITS[unit])
     return Decimal(text)  # Without a unit, or with an exponent: `1e3`.
 
 
@@ -37,6 +42,6 @@ def mismatch(requests: Mapping[str, str], limits: Mapping[str, str]) -> str | No
         if is_device(name) and amount(wanted) != amount(allowed):
             return f"requests.{name} must be as limits.{name}, {allowed}: remove the request"
     for name, allowed in limits.items():
-        if is_device(name) and amount(allowed) % 1:
+        if is_device(name) and _EXACT.remainder(amount(allowed), Decimal(1)):
             return f"limits.{name} {allowed} is not whole: devices cannot be shared"
     return None

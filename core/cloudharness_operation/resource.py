@@ -103,9 +103,10 @@ LabelValue = Annotated[
 ]
 
 QUANTITY_PATTERN: Final = (
-    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?[0-9]+)?$"
+    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?[0-9]{1,2})?$"
 )
-"""apimachinery, pkg/api/resource/quantity.go, without signs and what is less than a milli."""
+"""apimachinery, pkg/api/resource/quantity.go, without signs and what is less than a milli,
+and with exponents of two digits, which is more than a quantity can hold."""
 
 _AS_TEXT: Final = BeforeValidator(lambda value: str(value) if type(value) is int else value)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keyword
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from cloudharness_operation.bounds import within
 from cloudharness_operation.lifetime import Duration
 from cloudharness_operation.outputs import MAX_OUTPUTS, Output
 from cloudharness_operation.pods import (
@@ -24,6 +25,10 @@ MAX_SOURCE_LENGTH: Final = 65536
 """64 KiB: client-side apply keeps a second copy in an annotation, which end at 256 KiB."""
 MAX_SOURCES_LENGTH: Final = 8 * MAX_SOURCE_LENGTH
 """Of all tasks: operation and Workflow each end at the 1.5 MiB that etcd takes."""
+MAX_ARGS_SIZE: Final = 96 * 1024
+"""Characters of JSON: they are one argument of a program, and Linux takes 128 KiB for one."""
+MAX_PATCH_SIZE: Final = 128 * 1024
+"""Characters of JSON."""
 KINDS: Final = ("python", "bash", "command", "custom")
 KINDS_TEXT: Final = "python, bash, command and custom"
 
@@ -46,7 +51,11 @@ Image = Annotated[
 ]
 Argument = Annotated[str, StringConstraints(max_length=16384)]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
-FreeForm = Annotated[dict[str, Any], WithJsonSchema(FREE_FORM)]
+Arguments = Annotated[
+    dict[str, Any],
+    AfterValidator(within(MAX_ARGS_SIZE)),
+    WithJsonSchema({**FREE_FORM, "maxProperties": 256}),
+]
 _NO_NAME: Final = {
     "type": "string",
     "description": "Must not be given: a template has the name of its task.",
@@ -98,8 +107,8 @@ class PythonCode(Resource):
     function: FunctionName | None = None
     """A function of the code to call. Its return value, as JSON, is the task's result. Left out:
     the code is run as a script."""
-    args: FreeForm | None = None
-    """Keyword arguments of the function: any JSON."""
+    args: Arguments | None = None
+    """Keyword arguments of the function: any JSON of at most 98304 characters and 64 levels."""
 
 
 class BashCode(Resource):
@@ -208,9 +217,18 @@ class Task(PodSettings):
     template_patch: (
         Annotated[
             dict[str, Any],
-            WithJsonSchema({**FREE_FORM, "properties": {"name": _NO_NAME}, **PATCH_RULES}),
+            AfterValidator(within(MAX_PATCH_SIZE)),
+            WithJsonSchema(
+                {
+                    **FREE_FORM,
+                    "maxProperties": 64,
+                    "properties": {"name": _NO_NAME},
+                    **PATCH_RULES,
+                }
+            ),
         ]
         | None
     ) = None
     """Changes to the task's Argo template, as a JSON merge patch: for what has no field here. What
-    the installed Argo does not know is refused."""
+    the installed Argo does not know is refused, as is what has more than 131072 characters or 64
+    levels, and what this operator's `tasks.templatePatch` does not allow."""

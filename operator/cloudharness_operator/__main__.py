@@ -25,7 +25,9 @@ from cloudharness_operator.connection import configuration
 from cloudharness_operator.elector import Candidacy, ElectorThread
 from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.fence import Fence, FencedPublisher, WhileLeading
-from cloudharness_operator.informer import Children, Operations
+from cloudharness_operator.informer import Children, Operations, Parts
+from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
+from cloudharness_operator.kopf_http import responses
 from cloudharness_operator.metrics import Metrics
 from cloudharness_operator.notify import Client, KafkaPublisher
 from cloudharness_operator.observe import Clocks, Observer
@@ -33,6 +35,7 @@ from cloudharness_operator.pace import Pace
 from cloudharness_operator.queue import WorkQueue
 from cloudharness_operator.reconcile import Reconciler
 from cloudharness_operator.records import MODES
+from cloudharness_operator.served import Served, WhileServed
 from cloudharness_operator.servertime import ServerTime
 from cloudharness_operator.settings import EVERYWHERE, Settings
 from cloudharness_operator.store import Store
@@ -91,23 +94,21 @@ async def run(settings: Settings) -> int:
         metrics.follow("queue_depth", "Operations that wait to be handled.", queue.__len__)
         metrics.follow("operations", "Operations known.", lambda: store.counts()[0])
         metrics.follow("workflows", "Child Workflows known.", lambda: store.counts()[1])
-        lists: list[Children | Operations] = [
-            kind(api, store, namespace, settings.resync)
-            for namespace in settings.namespaces
-            for kind in (Children, Operations)
+        parts = _parts(settings, store, metrics)
+        operations = {
+            one: Operations(api, store, one, settings.resync, parts) for one in settings.namespaces
+        }
+        children = [
+            Children(api, store, one, settings.resync, parts) for one in settings.namespaces
         ]
         observer = Observer(store, publisher, Clocks(now, time.monotonic, server.now))
         cluster = KubernetesCluster(api)
         clean_up = CleanUp(store, cluster, Pace(settings.deletions, time.monotonic), now)
         outlet = FencedPublisher(publisher, fence)
         reconciler = Reconciler(store, cluster, outlet, settings.defaults, observer, clean_up)
-        handler = WhileLeading(metrics.timed(reconciler), fence)
+        ready = WhileServed(metrics.timed(reconciler), parts.served, store.namespace)
+        handler = WhileLeading(ready, fence)
         elector = _elector(settings) if settings.lease else None
-
-        async def worker() -> None:
-            # Acting on half of what there is would take the other half for lost.
-            await asyncio.gather(*(one.synced.wait() for one in lists))
-            await queue.work(handler)
 
         async def finish() -> None:
             handler.end()
@@ -115,21 +116,27 @@ async def run(settings: Settings) -> int:
             if elector:
                 await elector.stop()
 
-        def ready() -> bool:
-            return all(one.synced.is_set() for one in lists)
-
-        await stack.enter_async_context(serving(settings.port, ready, metrics))
+        await stack.enter_async_context(serving(settings.port, parts.served, metrics))
         # All tasks begin before kopf, which ends those that began after it.
+        lists: list[Children | Operations] = [*children, *operations.values()]
         tasks = [asyncio.create_task(one.run()) for one in lists]
-        tasks += [asyncio.create_task(worker()) for _ in range(settings.workers)]
+        tasks += [asyncio.create_task(queue.work(handler)) for _ in range(settings.workers)]
         if elector:
             elector.start(fence, store.look_at_all)
             stack.push_async_callback(elector.stop)
             tasks.append(asyncio.create_task(elector.failure()))
+        watching = await stack.enter_async_context(
+            session(
+                settings.account,
+                time.monotonic,
+                server,
+                responses=responses(lambda namespace: operations[namespace].list_again()),
+            )
+        )
         stop = asyncio.Event()
         everywhere = settings.namespaces == EVERYWHERE
         shell = kopf.operator(
-            registry=handlers.registry(store, settings.server, http, finish),
+            registry=handlers.registry(parts.intake, settings.server, watching, finish),
             settings=handlers.settings(),
             clusterwide=everywhere,
             namespaces=() if everywhere else settings.namespaces,
@@ -138,6 +145,13 @@ async def run(settings: Settings) -> int:
             stop_flag=stop,
         )
         return await _together(tasks, asyncio.create_task(shell), stop)
+
+
+def _parts(settings: Settings, store: Store, metrics: Metrics) -> Parts:
+    served = Served(settings.namespaces, (OPERATION, WORKFLOW), store.look_at_all)
+    for one in settings.namespaces:
+        metrics.serve(one, partial(served.is_healthy, one))
+    return Parts(Intake(store, metrics.skipped), served)
 
 
 def _elector(settings: Settings) -> ElectorThread:

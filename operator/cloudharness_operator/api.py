@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from cloudharness_operator import bounded
 from cloudharness_operator.errors import ApiError
 
 Manifest = dict[str, Any]
@@ -29,8 +31,14 @@ SILENCE: Final = 70.0
 """Seconds without a word after which a watch counts as dead. Bookmarks come every minute."""
 
 PAGE: Final = 500
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of a page of several objects, at most: as objects they can take 50 times as much."""
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
+
+
+class TooLarge(Exception):
+    """A page of a list has more bytes than are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ def session(
     clock: Callable[[], float],
     *more: aiohttp.ClientMiddlewareType,
     traces: Sequence[aiohttp.TraceConfig] = (),
+    responses: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
 ) -> aiohttp.ClientSession:
     """Return a session that is a service account, by the files mounted into its pod."""
     trust = ssl.create_default_context(cafile=str(account / "ca.crt"))
@@ -77,6 +86,7 @@ def session(
         middlewares=(Token(account / "token", clock), *more),
         timeout=REQUEST_TIMEOUT,
         trace_configs=list(traces),
+        response_class=responses,
     )
 
 
@@ -126,15 +136,34 @@ class Api:
 
         Ten thousand operations as objects at once are hundreds of megabytes.
         """
-        query = {"limit": str(PAGE), "labelSelector": selector}
-        if fields:
-            query["fieldSelector"] = fields
+        query = {"labelSelector": selector, **({"fieldSelector": fields} if fields else {})}
+        size = PAGE
         while True:
-            page = await self._request("GET", path, query=query)
-            yield Listing(page["items"], page["metadata"]["resourceVersion"])
-            if not (token := page["metadata"].get("continue")):
+            try:
+                page = await self._page(path, {**query, "limit": str(size)}, alone=size == 1)
+            except TooLarge:
+                # Whoever creates objects decides how large they are.
+                size = max(1, size // 8)
+                continue
+            meta, found = (
+                page["metadata"],
+                Listing(page["items"], page["metadata"]["resourceVersion"]),
+            )
+            del page
+            yield found
+            found.items.clear()  # Not kept while the next page is waited for.
+            if not (token := meta.get("continue")):
                 return
             query["continue"] = token
+            size = min(PAGE, size * 2)
+
+    async def _page(self, path: str, query: dict[str, str], *, alone: bool) -> Manifest:
+        """Read a page of a list. One with a single object may have any size."""
+        with _network():
+            async with self._http.get(self._server + path, params=query) as reply:
+                await _check(reply)
+                text = await _read(reply, sys.maxsize if alone else PAGE_BYTES)
+                return _object(text, reply.status)
 
     async def list(self, path: str, selector: str = "", fields: str = "") -> list[Manifest]:
         """Read all objects of a collection that are few."""
@@ -162,7 +191,7 @@ class Api:
         with _network():
             async with self._http.get(url, params=query, timeout=timeout) as reply:
                 await _check(reply)
-                async for line in _lines(reply.content):
+                async for line in lines(reply.content):
                     event = _object(line, reply.status)
                     if event["type"] == "ERROR":
                         status = event["object"]
@@ -204,18 +233,36 @@ async def _check(reply: aiohttp.ClientResponse) -> None:
         raise ApiError.from_status(reply.status, _object(await reply.read(), reply.status))
 
 
+async def _read(reply: aiohttp.ClientResponse, most: int) -> bytes:
+    """Read an answer of so many bytes at most.
+
+    Raises:
+        TooLarge: it has more; what is left of it is not read.
+
+    """
+    parts: list[bytes] = []
+    length = 0
+    async for part in reply.content.iter_any():
+        length += len(part)
+        if length > most:
+            reply.close()
+            raise TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
 def _object(text: bytes, code: int) -> Manifest:
     """Read a JSON object. Anything else is not from an API server, but from a proxy before it."""
     try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found = bounded.loads(text)
+    except ValueError:
         found = None
     if isinstance(found, dict):
         return found
     raise ApiError.from_status(code, {"message": text.decode(errors="replace")[:500]})
 
 
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+async def lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """Split a stream into lines of any length; aiohttp's own ends at 128 KiB."""
     begun: list[bytes] = []
     async for chunk in stream.iter_any():

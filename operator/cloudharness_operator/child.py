@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from cloudharness_operation.bounds import MAX_MESSAGE, shortened
 from cloudharness_operation.names import (
     ANNOTATION_CUT,
     ANNOTATION_EXIT_EVENT,
@@ -15,6 +16,7 @@ from cloudharness_operation.names import (
     ANNOTATION_STEERED,
     FINALIZER,
     FIRST_RUN,
+    GROUP,
     KIND,
     LABEL_OPERATION,
     LABEL_RUN,
@@ -133,10 +135,10 @@ class Child:
             operation=labels.get(LABEL_OPERATION, ""),
             run=int(labels.get(LABEL_RUN, FIRST_RUN)),
             run_id=annotations.get(ANNOTATION_RUN_ID),
-            owner_uid=next((o["uid"] for o in owners if o["kind"] == KIND), ""),
+            owner_uid=_owner_uid(owners, labels.get(LABEL_OPERATION, "")),
             created=nodes.moment(meta.get("creationTimestamp")),
             phase=status.get("phase") or "",
-            message=status.get("message") or "",
+            message=shortened(status.get("message") or "", MAX_MESSAGE),
             progress=status.get("progress") or "",
             started=nodes.moment(status.get("startedAt")),
             finished=nodes.moment(status.get("finishedAt")),
@@ -156,6 +158,15 @@ class Child:
         )
 
 
+def _owner_uid(owners: Iterable[Manifest], name: str) -> str:
+    """Return the uid of the operation of that name which owns a Workflow, or an empty text."""
+    for one in owners:
+        group = str(one["apiVersion"]).partition("/")[0]
+        if (group, one["kind"], one["name"]) == (GROUP, KIND, name):
+            return str(one["uid"])
+    return ""
+
+
 def _details(
     manifest: Manifest,
 ) -> tuple[tuple[TaskStatus, ...], tuple[Wait, ...], tuple[OutputStatus, ...]]:
@@ -163,7 +174,7 @@ def _details(
         found = nodes.by_task(manifest)
         left = outputs.read(manifest["metadata"]["name"], found)
         return nodes.tasks(manifest, found), nodes.waits(found), left
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whoever may write Workflows can write anything.
         # Details must not cost the end of the run, which `status.phase` tells.
         log.warning("nodes of Workflow %s: %r", manifest["metadata"]["name"], error)
         return (), (), ()

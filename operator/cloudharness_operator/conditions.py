@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from cloudharness_operation.bounds import MAX_MESSAGE, shortened
 from cloudharness_operation.record import NEVER, Condition, OperationStatus
 
 
@@ -35,7 +36,7 @@ def _condition(
         type=wanted.type,
         status=status,
         reason=wanted.reason,
-        message=wanted.message,
+        message=shortened(wanted.message, MAX_MESSAGE),
         last_transition_time=old.last_transition_time if old and unchanged else now,
         observed_generation=generation,
     )

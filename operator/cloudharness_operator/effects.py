@@ -26,6 +26,8 @@ class Plan:
     publish: ExitEvent | None = None
     give_up: ExitEvent | None = None
     """Tell people that this event is not tried again."""
+    reject: str | None = None
+    """Why an exit event is not published, for the log."""
     status: dict[str, Any] | None = None
     """Changes to the operation's status."""
     release: Child | None = None

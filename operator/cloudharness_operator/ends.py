@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -60,11 +61,26 @@ def destination(
     """Return where the end of an operation's run is told, or None where nobody asked."""
     if child is not None and is_superseded(operation, child):
         # The spec is of another run already; what was promised for this one is with its child.
-        try:
-            return Destination.from_annotation(child.exit_event) if child.exit_event else None
-        except ValueError:
-            return None
+        return promised(child, defaults)
     return render.destination(operation, defaults)
+
+
+def promised(child: Child, defaults: Defaults) -> Destination | None:
+    """Return where the end of a child's run is published by its annotation, or None: nowhere.
+
+    Whoever may write Workflows can write the annotation. So it counts only as far as it agrees with
+    the Workflow itself (namespace, run, name and uid of the owner), and for topics that are allowed
+    now.
+    """
+    try:
+        to = Destination.from_annotation(child.exit_event)
+    except ValueError:
+        return None
+    said = (to.namespace, to.name, to.uid, to.run)
+    if said != (child.namespace, child.operation, child.owner_uid, str(child.run)):
+        return None
+    topics = tuple(topic for topic in to.topics if render.is_allowed(topic, defaults))
+    return replace(to, topics=topics) if topics else None
 
 
 def error(seen: Seen, reason: str, message: str, operation: Operation | None) -> Outcome:

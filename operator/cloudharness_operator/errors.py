@@ -12,6 +12,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from cloudharness_operation.bounds import MAX_MESSAGE, shortened
+
 
 class InvalidSettings(ValueError):
     """The operator's environment does not hold what it must."""
@@ -38,10 +40,11 @@ class ApiError(Exception):
     @classmethod
     def from_status(cls, code: int, status: dict[str, Any]) -> ApiError:
         """Read a `metav1.Status`, or whatever a proxy put in its place."""
-        message = status.get("message") or "no message"
+        message = shortened(str(status.get("message") or "no message"), MAX_MESSAGE)
         return cls(code, status.get("reason") or f"HTTP{code}", message)
 
     @property
     def is_final(self) -> bool:
         """Whether the same request can only get the same answer."""
-        return self.code in (400, 422)
+        # etcd's own limit is told as an error of the server.
+        return self.code in (400, 413, 422) or "request is too large" in self.message

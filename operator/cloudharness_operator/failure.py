@@ -16,6 +16,8 @@ from cloudharness_operator.seen import Seen
 MAX_LINES: Final = 20
 MAX_SIZE: Final = 4 * 1024
 """Bytes of all lines."""
+MAX_LINE: Final = 16 * 1024
+"""Characters of a line that are read: of a longer one its end, where the executor's words are."""
 
 
 def unread(seen: Seen, changes: dict[str, Any] | None) -> str | None:
@@ -57,7 +59,8 @@ def _summary(seen: Seen) -> Failure | None:
 
 def tail(log: str) -> tuple[str, ...]:
     """Return the last lines of a task's own, as text that is fit to be read."""
-    lines = [readable(line) for line in own(log.removesuffix("\n").split("\n"))]
+    ends = (line[-MAX_LINE:] for line in log.removesuffix("\n").split("\n"))
+    lines = [readable(line) for line in own(ends)]
     while lines and not lines[-1]:
         lines.pop()
     kept: list[str] = []

@@ -14,12 +14,11 @@ import kopf
 from typing_extensions import override
 
 from cloudharness_operation.names import GROUP, PLURAL, VERSION
-from cloudharness_operator.api import PAGE
-from cloudharness_operator.store import Store
+from cloudharness_operator.intake import Intake
 
 
 def registry(
-    store: Store,
+    intake: Intake,
     server: str,
     http: aiohttp.ClientSession,
     drain: Callable[[], Awaitable[None]],
@@ -35,13 +34,13 @@ def registry(
     async def seen(event: kopf.RawEvent, **_: object) -> None:
         manifest: dict[str, Any] = cast("Any", event["object"])
         if event["type"] == "DELETED":
-            store.lost_operation(manifest["metadata"]["uid"])
+            intake.lost_operation(manifest)
         else:
-            store.saw_operation(manifest)
+            intake.operation(manifest)
 
     @kopf.on.cleanup(registry=handlers)
     async def finish(**_: object) -> None:
-        # The session is shared, and closed by kopf right after this.
+        # kopf closes its session right after this.
         await drain()
 
     return handlers
@@ -56,7 +55,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.peering.standalone = True
     # The scan would watch CRDs and namespaces, which takes rights over the whole cluster.
     chosen.scanning.disabled = True
-    chosen.watching.chunk_size = PAGE
+    # Only the version of its lists is used: see `kopf_http`.
+    chosen.watching.chunk_size = 1
     chosen.queueing.idle_timeout = 0.5
     chosen.queueing.exit_timeout = 5
     chosen.queueing.error_delays = (0.5, 1, 2, 5, 10, 30)

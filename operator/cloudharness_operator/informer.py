@@ -10,13 +10,15 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Protocol
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, Protocol
 
 from cloudharness_operation.names import LABEL_UID
 from cloudharness_operator.api import Listing
-from cloudharness_operator.child import Child
 from cloudharness_operator.cluster import operations_path, workflows_path
 from cloudharness_operator.errors import ApiError
+from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
+from cloudharness_operator.served import Served
 from cloudharness_operator.store import Store
 
 FIRST_BACKOFF: Final = 0.1
@@ -58,17 +60,37 @@ class Backoff:
         await asyncio.sleep(delay * (0.5 + self._jitter() / 2))
 
 
+class Parts(NamedTuple):
+    """What lists report to."""
+
+    intake: Intake
+    served: Served
+
+
+def _failed(path: str, error: Exception) -> None:
+    # A defect of ours needs its traceback; a server that says no has said why.
+    unexpected = not isinstance(error, ApiError | OSError | TimeoutError)
+    log.warning("listing %s: %r", path, error, exc_info=unexpected)
+
+
 class Children:
     """Follows the children of a namespace (`""`: of all) by list and watch."""
 
-    def __init__(self, source: Source, store: Store, namespace: str, resync: float) -> None:
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        namespace: str,
+        resync: float,
+        parts: Parts,
+    ) -> None:
         """Take the seconds between two lists as `resync`."""
         self._source = source
         self._store = store
         self._namespace = namespace
         self._path = workflows_path(namespace)
         self._resync = resync
-        self.synced = asyncio.Event()
+        self._intake, self._served = parts
 
     async def run(self) -> None:
         """Follow for ever."""
@@ -78,20 +100,18 @@ class Children:
                 version = await self._list()
                 # Not a success yet: a server may list well, and refuse each watch.
                 await self._follow(version, backoff)
-            except (ApiError, OSError, TimeoutError) as error:
-                log.warning("listing %s: %r", self._path, error)
+            except Exception as error:  # noqa: BLE001 - no error may end the list for good.
+                _failed(self._path, error)
+                self._served.failed(self._namespace, WORKFLOW, error)
                 await backoff.wait()
 
     async def _list(self) -> str:
-        version, seen = "", set()
+        version, seen = "", set[str]()
         async for page in self._source.pages(self._path, LABEL_UID):
             version = page.version
-            for item in page.items:
-                if child := _read(item):
-                    seen.add(child.uid)
-                    self._store.saw_child(child)
+            seen.update(self._intake.child(item) for item in page.items)
         self._store.listed_children(seen, int(version), self._namespace)
-        self.synced.set()
+        self._served.listed(self._namespace, WORKFLOW)
         return version
 
     async def _follow(self, version: str, backoff: Backoff) -> None:
@@ -116,57 +136,58 @@ class Children:
             await backoff.wait()
 
     def _take(self, kind: str, manifest: dict[str, Any]) -> None:
-        if kind not in ("ADDED", "MODIFIED", "DELETED") or not (child := _read(manifest)):
-            return
-        if kind == "DELETED":
-            self._store.lost_child(child)
-        else:
-            self._store.saw_child(child)
-
-
-def _read(manifest: Manifest) -> Child | None:
-    """Read a child, or None if it is none: whoever may create Workflows can write anything."""
-    try:
-        return Child.read(manifest)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        log.warning("not a Workflow of ours: %s: %r", manifest["metadata"].get("name"), error)
-        return None
+        if kind in ("ADDED", "MODIFIED", "DELETED"):
+            self._intake.child(manifest, gone=kind == "DELETED")
 
 
 class Operations:
-    """Lists the operations of a namespace (`""`: of all) at an interval.
+    """Lists the operations of a namespace (`""`: of all) at an interval, and when that is wanted.
 
-    Their watch is kopf's; this finds what it lost, which for a deletion in a gap is everything.
+    Their watch is kopf's. Whenever it begins anew, all are listed here, after the version that it
+    begins with: so nothing falls between the two, and what was deleted in a gap is found.
     """
 
-    def __init__(self, source: Source, store: Store, namespace: str, resync: float) -> None:
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        namespace: str,
+        resync: float,
+        parts: Parts,
+    ) -> None:
         """Take the seconds between two lists as `resync`."""
         self._source = source
         self._store = store
         self._namespace = namespace
         self._path = operations_path(namespace)
         self._resync = resync
-        self.synced = asyncio.Event()
+        self._intake, self._served = parts
+        self._wanted = asyncio.Event()
 
     async def run(self) -> None:
         """List for ever."""
         backoff = Backoff()
         while True:
+            self._wanted.clear()
             try:
                 await self._list()
-            except (ApiError, OSError, TimeoutError) as error:
-                log.warning("listing %s: %r", self._path, error)
+            except Exception as error:  # noqa: BLE001 - no error may end the list for good.
+                _failed(self._path, error)
+                self._served.failed(self._namespace, OPERATION, error)
                 await backoff.wait()
                 continue
-            self.synced.set()
+            self._served.listed(self._namespace, OPERATION)
             backoff.reset()
-            await asyncio.sleep(self._resync)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), self._resync)
+
+    def list_again(self) -> None:
+        """Have all operations listed now."""
+        self._wanted.set()
 
     async def _list(self) -> None:
-        version, seen = "", set()
+        version, seen = "", set[str]()
         async for page in self._source.pages(self._path):
             version = page.version
-            for item in page.items:
-                seen.add(item["metadata"]["uid"])
-                self._store.saw_operation(item)
+            seen.update(self._intake.operation(item) for item in page.items)
         self._store.listed_operations(seen, int(version), self._namespace)

@@ -47,6 +47,27 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._skipped = Counter(
+            f"{PREFIX}_skipped_objects",
+            "Objects, in each of their versions, that could not be read and were skipped.",
+            ["kind", "error"],
+            registry=self.registry,
+        )
+        self._serving = Gauge(
+            f"{PREFIX}_namespace_served",
+            "1 for a namespace (empty: all) whose operations and Workflows are listed.",
+            ["namespace"],
+            registry=self.registry,
+        )
+
+    def skipped(self, kind: str, error: str) -> None:
+        """Count an object that could not be read."""
+        self._skipped.labels(kind, error).inc()
+
+    def serve(self, namespace: str, served: Callable[[], bool]) -> None:
+        """Show whether a namespace is served."""
+        self._serving.labels(namespace).set_function(served)
+
     def lost_event(self, reason: str) -> None:
         """Count an event that is not tried again, by why its last attempt failed."""
         self._given_up.labels(reason).inc()

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from cloudharness_operation import argo
+from cloudharness_operation.bounds import MAX_TASK_MESSAGE, shortened
 from cloudharness_operation.record import TaskPhase, TaskStatus
 from cloudharness_operation.render import ENTRYPOINT
 
@@ -72,7 +73,6 @@ def moment(text: str | None) -> datetime | None:
 def by_task(manifest: Manifest) -> dict[str, list[Manifest]]:
     """Return the nodes of each task of a Workflow that Argo has come to, in no order.
 
-    Nodes may be packed (then they are unpacked), or stored outside the Workflow (then there
     are none here): the details are missing then, and nothing else.
     """
     found: dict[str, list[Manifest]] = {}
@@ -114,7 +114,7 @@ def waits(found: Mapping[str, Sequence[Manifest]]) -> tuple[Wait, ...]:
 
 
 def _said(node: Manifest) -> str:
-    return node.get("message") or ""
+    return shortened(node.get("message") or "", MAX_TASK_MESSAGE)
 
 
 def waiting(found: Iterable[TaskStatus]) -> TaskStatus | None:
@@ -162,7 +162,7 @@ def _task(name: str, nodes: Sequence[Manifest], workflow: Manifest) -> TaskStatu
         attempts=len(pods) or None,
         exit_code=int(code) if code else None,
         reason=reason,
-        message=(message or phase.value) if told else None,
+        message=shortened(message or phase.value, MAX_TASK_MESSAGE) if told else None,
     )
 
 

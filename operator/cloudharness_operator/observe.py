@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
+from cloudharness_operation.bounds import MAX_OBJECT_SIZE
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.event import event_id
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import FIRST_RUN
-from cloudharness_operation.record import OperationStatus
-from cloudharness_operator import expiry, turns
+from cloudharness_operator import bounded, expiry, turns
+from cloudharness_operator.cached import CachedOperation
+from cloudharness_operator.child import Child
 from cloudharness_operator.expiry import Keep
 from cloudharness_operator.ports import Publisher
-from cloudharness_operator.seen import Seen, Unreadable
-from cloudharness_operator.store import Record, Store
+from cloudharness_operator.seen import Seen, Unreadable, unexpected
+from cloudharness_operator.status import INTERNAL_ERROR
+from cloudharness_operator.store import Store
+
+Manifest = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +47,48 @@ class Observer:
     publisher: Publisher
     clocks: Clocks
 
-    def present(self, uid: str) -> Seen:
-        """Return what is known of an operation and its present run."""
+    def present(self, uid: str, whole: Manifest | None = None) -> Seen:
+        """Return what is known of an operation and its present run.
+
+        `whole` is the operation as it was read just now, where it is too large to be kept.
+        """
         record = self.store.operation(uid)
         if record is None:
             seen = replace(self._of_run(uid, FIRST_RUN), gone=True, child=None)
             # What is left of it sees to its own delivery.
             return replace(seen, delivery=None) if self.store.children(uid) else seen
         seen = self._of_run(uid, record.run)
-        if record.manifest is None:
+        if record.settled:
             return replace(seen, settled=True, expiry=record.expiry)
         seen = replace(seen, since=record.since, written=record.written)
+        manifest = whole or record.manifest or {}
         try:
-            operation = Operation.parse(record.manifest)
+            if whole:
+                _check_size(whole)
+            operation = Operation.parse(manifest)
         except InvalidOperation as error:
-            return replace(seen, unreadable=_unreadable(record.manifest, error))
+            return replace(seen, unreadable=Unreadable.of(manifest, error))
+        except Exception as error:  # One operation must not be tried for ever.
+            log.exception("operation %s cannot be read", uid)
+            bad = Unreadable.of(manifest, unexpected(error), INTERNAL_ERROR)
+            return replace(seen, unreadable=bad)
         return self._among_others(replace(seen, operation=operation))
 
-    def former(self, uid: str, run: int) -> Seen | None:
+    def former(self, child: Child) -> Seen | None:
         """Return what is known of the child that a former run has left behind, or None."""
-        record = self.store.operation(uid)
-        seen = self._of_run(uid, run)
+        uid, run = child.operation_uid, child.run
+        record, left = self.store.operation(uid), self.store.current(child)
         # Of a later run is the child where the operation was seen too early.
-        if seen.child is None or (record is not None and run >= record.run):
+        if left is None or (record is not None and run >= record.run):
             return None
+        seen = self._with_child(uid, run, left)
         return replace(seen, gone=record is None, keep=_keep(record))
 
     def _of_run(self, uid: str, run: int) -> Seen:
+        return self._with_child(uid, run, self.store.child(uid, run))
+
+    def _with_child(self, uid: str, run: int, child: Child | None) -> Seen:
         """Return what is seen of any run: the time, its child, and what became of its event."""
-        child = self.store.child(uid, run)
         return Seen(
             uid,
             self.clocks.wall(),
@@ -89,17 +108,18 @@ class Observer:
         return replace(seen, ahead=ahead, successor=successor.name if successor else "")
 
 
-def _keep(record: Record | None) -> Keep:
+def _keep(record: CachedOperation | None) -> Keep:
     if record is None:
         return expiry.FOR_EVER
-    if record.manifest is None:
+    if (manifest := record.manifest) is None:
         return record.expiry.keep if record.expiry else expiry.FOR_EVER
-    return expiry.kept(record.manifest)
+    return expiry.kept(manifest)
 
 
-def _unreadable(manifest: dict[str, Any], error: InvalidOperation) -> Unreadable:
-    try:
-        old = OperationStatus.model_validate(manifest.get("status") or {}, extra="ignore")
-    except ValidationError:
-        old = OperationStatus()
-    return Unreadable(manifest["metadata"].get("generation", 1), old, error, manifest)
+def _check_size(manifest: Manifest) -> None:
+    text = bounded.encoded(manifest.get("spec"))
+    if isinstance(text, bytes) and len(text) > MAX_OBJECT_SIZE:
+        raise InvalidOperation(
+            f"spec: {len(text)} bytes as JSON, at most {MAX_OBJECT_SIZE}: put code and data into "
+            "an image, a volume or a ConfigMap"
+        )

@@ -19,6 +19,8 @@ from cloudharness_operator.errors import ApiError
 
 FIRST_BACKOFF: Final = 0.05
 LAST_BACKOFF: Final = 60.0
+MAX_FAILURES: Final = 12
+"""Attempts at a key whose failure will not pass by itself; with waits, two minutes or more."""
 
 FIRST, LATER = 0, 1
 
@@ -114,6 +116,11 @@ class WorkQueue:
         delay *= 0.5 + self._jitter() / 2
         # A defect of ours needs its traceback; a server that says no has said why.
         unexpected = not isinstance(error, ApiError | OSError | TimeoutError)
+        final = unexpected or (isinstance(error, ApiError) and error.is_final)
+        if final and failures >= MAX_FAILURES:
+            del self._failures[key]
+            log.error("%s: not tried again until it changes: %r", key, error)
+            return
         log.warning("%s: %r; again in %.1f s", key, error, delay, exc_info=unexpected)
         self.add_after(key, delay)
 

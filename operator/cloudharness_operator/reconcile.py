@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from cloudharness_operation.names import child_name
 from cloudharness_operation.record import OperationStatus
 from cloudharness_operation.render import Defaults
-from cloudharness_operator import leftovers, news, status
+from cloudharness_operator import leftovers, news, status, unprocessable
+from cloudharness_operator.cached import CachedOperation
 from cloudharness_operator.child import Child, Note
 from cloudharness_operator.cleanup import CleanUp
 from cloudharness_operator.effects import Plan
@@ -20,10 +21,13 @@ from cloudharness_operator.plan import decide
 from cloudharness_operator.ports import Cluster, Publisher
 from cloudharness_operator.post import post
 from cloudharness_operator.seen import Refusal, Seen
-from cloudharness_operator.store import Record, Store
+from cloudharness_operator.store import Store
 
 LOG_PATIENCE: Final = 2.5
 """Seconds that the end of an operation waits for a log, at most."""
+
+LARGE_RETRY: Final = 1.0
+"""Seconds after which a large operation is handled that has met another one."""
 
 log = logging.getLogger(__name__)
 
@@ -38,50 +42,82 @@ class Reconciler:
     defaults: Defaults
     observer: Observer
     clean_up: CleanUp
+    large: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a large operation is handled: one as objects can take 60 MiB."""
 
     async def __call__(self, uid: str) -> float | None:
         """Do what is to be done about an operation; return when to look at it again.
 
         What other runs have left behind waits for nothing of the present run, nor that for it.
         """
-        children = self.store.children(uid)
-        steps = (self._present(uid), *(self._former(uid, child.run) for child in children))
+        record = self.store.operation(uid)
+        if record and record.is_large:
+            if self.large.locked():
+                return LARGE_RETRY
+            async with self.large:
+                return await self._handle(uid)
+        return await self._handle(uid)
+
+    async def _handle(self, uid: str) -> float | None:
+        steps = (self._present(uid), *map(self._former, self.store.children(uid)))
         done = await asyncio.gather(*steps, return_exceptions=True)
         for error in done:
             if isinstance(error, BaseException):
                 raise error
         return min((one for one in done if isinstance(one, float | int)), default=None)
 
-    async def _former(self, uid: str, run: int) -> float | None:
-        if (seen := self.observer.former(uid, run)) is None:
+    async def _former(self, child: Child) -> float | None:
+        if (seen := self.observer.former(child)) is None:
             return None
-        plan = leftovers.decide(seen, self.defaults.give_up)
+        plan = leftovers.decide(seen, self.defaults)
         if plan.confirm:
-            await self._confirm(uid, seen.child)
+            await self._confirm(seen.uid, seen.child)
             # The operation may be there after all, and with it its key in the queue.
-            if (now := self.observer.former(uid, run)) is None:
+            if (now := self.observer.former(child)) is None:
                 return None
             seen = replace(now, certain=True)
-            plan = leftovers.decide(seen, self.defaults.give_up)
+            plan = leftovers.decide(seen, self.defaults)
         return await self._apply(seen, plan)
 
     async def _present(self, uid: str) -> float | None:
-        seen = self.observer.present(uid)
-        plan = decide(seen, self.defaults)
+        seen = await self._observe(uid)
+        plan = self._decide(seen)
         if plan.confirm:
             await self._confirm(uid, seen.child)
-            seen = replace(self.observer.present(uid), certain=True)
-            plan = decide(seen, self.defaults)
+            seen = replace(await self._observe(uid), certain=True)
+            plan = self._decide(seen)
         if plan.learn and seen.operation:
             namespace = seen.operation.metadata.namespace
             facts = await self.cluster.learn(namespace, plan.learn, self.defaults.catalogue)
             seen = replace(seen, facts=facts)
-            plan = decide(seen, self.defaults)
+            plan = self._decide(seen)
         if plan.inspect and seen.child:
             said = await self._log(seen.child.namespace, plan.inspect)
-            seen = replace(self.observer.present(uid), certain=seen.certain, log=said)
-            plan = decide(seen, self.defaults)
+            seen = replace(await self._observe(uid), certain=seen.certain, log=said)
+            plan = self._decide(seen)
         return await self._apply(seen, plan)
+
+    async def _observe(self, uid: str) -> Seen:
+        """Return what is known of an operation; a large one is read from the API server."""
+        record = self.store.operation(uid)
+        if record is None or not record.is_large or record.settled:
+            return self.observer.present(uid)
+        whole = await self.cluster.get_operation(record.namespace, record.name)
+        if whole is None or whole["metadata"]["uid"] != uid:
+            self.store.lost_operation(uid)
+            return self.observer.present(uid)
+        self.store.saw_operation(whole)
+        return self.observer.present(uid, whole)
+
+    def _decide(self, seen: Seen) -> Plan:
+        """Decide; an operation that makes the code fail is ended instead of being tried again."""
+        try:
+            return decide(seen, self.defaults)
+        except Exception as error:
+            log.exception("operation %s cannot be processed", seen.uid)
+            record = self.store.operation(seen.uid)
+            manifest = (record and record.manifest) or {"metadata": {}}
+            return unprocessable.decide(seen, error, manifest, self.defaults)
 
     async def _log(self, namespace: str, pod: str) -> str:
         """Return the end of a pod's log, or nothing where that is not to be had soon."""
@@ -115,10 +151,7 @@ class Reconciler:
             await self._create(seen, plan.create)
         if plan.steer:
             await self._steer(*plan.steer)
-        if plan.publish:
-            self.publisher.publish(plan.publish)
-        if plan.give_up:
-            self.publisher.give_up(plan.give_up)
+        self._notify(plan)
         if plan.status:
             await self._write(seen, plan.status)
         if plan.release:
@@ -126,6 +159,14 @@ class Reconciler:
         if plan.forget:
             self.publisher.forget(plan.forget)
         return await self.clean_up(seen.uid, plan)
+
+    def _notify(self, plan: Plan) -> None:
+        if plan.publish:
+            self.publisher.publish(plan.publish)
+        if plan.give_up:
+            self.publisher.give_up(plan.give_up)
+        if plan.reject:
+            log.warning("%s", plan.reject)
 
     async def _create(self, seen: Seen, manifest: dict[str, Any]) -> None:
         try:
@@ -146,22 +187,21 @@ class Reconciler:
             raise ApiError(409, "Conflict", f"Workflow {name} was there, and then was not")
         if found.owner_uid == seen.uid:
             self.store.saw_child(found)
-            return
+            if self.store.current(found):
+                return
         message = f"a Workflow {name} that is not this operation's exists already: remove it"
         await self._refuse(seen, status.NAME_TAKEN, message, final=True)
 
     async def _refuse(self, seen: Seen, reason: str, message: str, *, final: bool) -> None:
         refused = replace(seen, refusal=Refusal(Note(reason, message), final))
-        await self._apply(refused, decide(refused, self.defaults))
+        await self._apply(refused, self._decide(refused))
 
     async def _write(self, seen: Seen, changes: dict[str, Any]) -> None:
         uid, record = seen.uid, self.store.operation(seen.uid)
         if record is None:
             return
         try:
-            reply = await self.cluster.patch_status(
-                record.namespace, record.name, str(record.version), changes
-            )
+            reply = await self._patch_status(record, changes)
         except ApiError as error:
             if error.code == 404:
                 self.store.lost_operation(uid)
@@ -171,6 +211,19 @@ class Reconciler:
             raise
         self.store.wrote_operation(reply)
         await self._tell(seen.status, reply)
+
+    async def _patch_status(
+        self, record: CachedOperation, changes: dict[str, Any]
+    ) -> dict[str, Any]:
+        place = (record.namespace, record.name, str(record.version))
+        try:
+            return await self.cluster.patch_status(*place, changes)
+        except ApiError as error:
+            if not error.is_final or (less := status.essential(changes)) == changes:
+                raise
+            # How a run has ended is not lost for the sake of its details.
+            log.warning("%s/%s: status without details: %s", *place[:2], error)
+            return await self.cluster.patch_status(*place, less)
 
     async def _tell(self, old: OperationStatus, reply: dict[str, Any]) -> None:
         """Tell people what a write of the status was news of."""
@@ -208,7 +261,7 @@ class Reconciler:
             self.store.saw_child(found)
 
 
-def _place(record: Record | None, child: Child | None) -> tuple[str, str]:
+def _place(record: CachedOperation | None, child: Child | None) -> tuple[str, str]:
     if record is not None:
         return record.namespace, record.name
     if child is None:
@@ -216,7 +269,7 @@ def _place(record: Record | None, child: Child | None) -> tuple[str, str]:
     return child.namespace, child.operation
 
 
-def _referenced(record: Record | None) -> str | None:
+def _referenced(record: CachedOperation | None) -> str | None:
     if record is None or record.manifest is None:
         return None
     reference = (record.manifest.get("status") or {}).get("workflowRef") or {}

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from cloudharness_operation.bounds import MAX_TASK_MESSAGE, shortened
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import FIRST_RUN
@@ -15,6 +18,7 @@ from cloudharness_operator.child import Child, Note
 from cloudharness_operator.delivery import Delivery
 from cloudharness_operator.expiry import FOR_EVER, Expiry, Keep
 from cloudharness_operator.runs import is_superseded
+from cloudharness_operator.status import INVALID_SPEC
 from cloudharness_operator.turns import Member
 
 
@@ -97,3 +101,23 @@ class Unreadable:
     error: InvalidOperation
     manifest: dict[str, Any]
     """What was read, of which parts may be as they should."""
+    reason: str = INVALID_SPEC
+    """Reason of the end that this makes."""
+
+    @classmethod
+    def of(
+        cls, manifest: dict[str, Any], error: InvalidOperation, reason: str = INVALID_SPEC
+    ) -> Unreadable:
+        """Return what is known of an operation that cannot be read, or not be processed."""
+        try:
+            old = OperationStatus.model_validate(manifest.get("status") or {}, extra="ignore")
+        except ValidationError:
+            old = OperationStatus()
+        generation = manifest["metadata"].get("generation", 1)
+        return cls(generation, old, error, manifest, reason)
+
+
+def unexpected(error: Exception) -> InvalidOperation:
+    """Return what is said of an operation that makes the operator's own code fail."""
+    said = shortened(f"{type(error).__name__}: {error}", MAX_TASK_MESSAGE)
+    return InvalidOperation(f"the operator cannot process this operation: {said}")

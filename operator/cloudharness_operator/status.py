@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from cloudharness_operation.bounds import MAX_MESSAGE, shortened
 from cloudharness_operation.event import Outcome
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import WORKFLOW_API_VERSION
@@ -23,6 +24,7 @@ from cloudharness_operator.conditions import Observation, merged
 from cloudharness_operator.delivery import Delivery
 
 INVALID_SPEC: Final = "InvalidSpec"
+INTERNAL_ERROR: Final = "InternalError"
 SUBMISSION_FAILED: Final = "SubmissionFailed"
 NAME_TAKEN: Final = "NameTaken"
 WORKFLOW_CREATED: Final = "WorkflowCreated"
@@ -142,17 +144,18 @@ def ended(
 def invalid(
     old: OperationStatus,
     generation: int,
-    message: str,
+    why: Note,
     notified: Notified | None,
     now: datetime,
 ) -> OperationStatus:
-    """Return the status of an operation whose spec cannot be read."""
+    """Return the status of an operation whose spec cannot be read, or not be processed."""
+    reason, message = why.reason, shortened(why.message, MAX_MESSAGE)
     observations = (
-        Observation("Accepted", holds=False, reason=INVALID_SPEC, message=message),
-        Observation("Reconciling", holds=False, reason=INVALID_SPEC),
-        Observation("Failed", holds=True, reason=INVALID_SPEC, message=message),
-        Observation("Finished", holds=True, reason=INVALID_SPEC, message=message),
-        Observation("Stalled", holds=True, reason=INVALID_SPEC, message=message),
+        Observation("Accepted", holds=False, reason=reason, message=message),
+        Observation("Reconciling", holds=False, reason=reason),
+        Observation("Failed", holds=True, reason=reason, message=message),
+        Observation("Finished", holds=True, reason=reason, message=message),
+        Observation("Stalled", holds=True, reason=reason, message=message),
         *([Observation("Notified", *notified)] if notified else ()),
     )
     # What was observed of it before, by an operator that could read it, stays true.
@@ -160,7 +163,7 @@ def invalid(
         update={
             "observed_generation": generation,
             "phase": Phase.ERROR,
-            "reason": INVALID_SPEC,
+            "reason": reason,
             "message": message,
             "completion_time": now,
             "conditions": merged(old, generation, observations, now),
@@ -193,6 +196,17 @@ def changes(old: OperationStatus, new: OperationStatus) -> dict[str, Any]:
     before, after = _plain(old), _plain(new)
     patch = {key: value for key, value in after.items() if before.get(key) != value}
     return patch | {key: None for key in before if key not in after}
+
+
+_DETAILS: Final = frozenset({"tasks", "outputs", "claims", "failure", "history"})
+
+
+def essential(patch: dict[str, Any]) -> dict[str, Any]:
+    """Return a patch without the parts that can be large: for what the API server does not store.
+
+    An operation may take all that etcd has for one object.
+    """
+    return {key: value for key, value in patch.items() if key not in _DETAILS}
 
 
 def only_details(patch: dict[str, Any]) -> bool:

@@ -9,48 +9,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from cloudharness_operation.names import FIRST_RUN, child_name
-from cloudharness_operation.record import are_settled
 from cloudharness_operator import expiry, turns
+from cloudharness_operator.cached import CachedOperation, is_settled, kept
 from cloudharness_operator.child import Child
-from cloudharness_operator.expiry import Expiry
 from cloudharness_operator.turns import Member, Place
 
 Manifest = dict[str, Any]
 
 REMEMBERED_GONE: Final = 10_000
-
-
-@dataclass(slots=True)
-class Record:
-    """One operation."""
-
-    namespace: str
-    name: str
-    version: int
-    manifest: Manifest | None
-    """None once it is settled, since nothing in it is needed any more but `expiry`."""
-    since: float
-    written: float | None = None
-    expiry: Expiry | None = None
-    """The clean-up of a settled operation."""
-    run: int = FIRST_RUN
-    """The number of the run that its status is about."""
-    place: Place | None = None
-    """Its concurrency group."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has ended, with everything about it on record."""
-        return self.manifest is None
-
-    @property
-    def needs_a_look(self) -> bool:
-        """Whether it must be looked at even without a child."""
-        return not self.settled or (self.expiry is not None and self.expiry.needs_a_look)
 
 
 class Store:
@@ -66,13 +36,13 @@ class Store:
         self._changed = changed
         self._ended = ended or changed
         self._clock = clock
-        self._operations: dict[str, Record] = {}
+        self._operations: dict[str, CachedOperation] = {}
         self._children: dict[str, tuple[Child, ...]] = {}
         self._groups: dict[Place, dict[str, Member]] = {}
         self._swept: set[str] = set()
         self._gone: OrderedDict[str, None] = OrderedDict()
 
-    def operation(self, uid: str) -> Record | None:
+    def operation(self, uid: str) -> CachedOperation | None:
         """Return an operation by its uid."""
         return self._operations.get(uid)
 
@@ -83,6 +53,17 @@ class Store:
     def child(self, operation_uid: str, run: int) -> Child | None:
         """Return the child of one run of an operation."""
         return next((one for one in self.children(operation_uid) if one.run == run), None)
+
+    def current(self, child: Child) -> Child | None:
+        """Return a child as it was seen last, or None if it is gone."""
+        known = self.children(child.operation_uid)
+        return next((one for one in known if one.uid == child.uid), None)
+
+    def namespace(self, uid: str) -> str | None:
+        """Return the namespace of an operation, or of what is left of it, or None if none is."""
+        if record := self._operations.get(uid):
+            return record.namespace
+        return next((one.namespace for one in self.children(uid)), None)
 
     def group(self, uid: str) -> dict[str, Member]:
         """Return an operation's concurrency group by uid: all of it that has not ended."""
@@ -102,11 +83,15 @@ class Store:
         """Return how many operations and children there are."""
         return len(self._operations), sum(map(len, self._children.values()))
 
-    def look_at_all(self) -> None:
-        """Have everything looked at that is not over and done with, as after a restart."""
+    def look_at_all(self, where: str = "") -> None:
+        """Have everything of a namespace (`""`: of all) looked at that is not over and done with.
+
+        As after a restart.
+        """
         looked_at = {uid for uid, record in self._operations.items() if record.needs_a_look}
         for uid in looked_at | self._children.keys():
-            self._changed(uid)
+            if where in ("", self.namespace(uid)):
+                self._changed(uid)
 
     def saw_operation(self, manifest: Manifest) -> None:
         """Take in an operation, wherever it was read."""
@@ -117,17 +102,21 @@ class Store:
             return
         settled = is_settled(manifest)
         place = turns.place(manifest)
-        record = self._operations[uid] = Record(
+        text, is_large = (None, False) if settled else kept(manifest)
+        record = self._operations[uid] = CachedOperation(
             namespace=meta["namespace"],
             name=meta["name"],
             version=version,
-            manifest=None if settled else _trimmed(manifest),
+            text=text,
             since=old.since if old else self._clock(),
             written=old.written if old else None,
             expiry=expiry.read(manifest) if settled else None,
             run=(manifest.get("status") or {}).get("run") or FIRST_RUN,
             place=place,
+            is_large=is_large,
         )
+        if old is None:
+            self._disown(uid, record)
         self._joined(uid, old.place if old else None, place, turns.read(manifest))
         # Thousands of finished operations that nothing is left of cost nothing at a restart.
         if record.needs_a_look or old is not None or uid in self._children:
@@ -170,16 +159,31 @@ class Store:
             if of.name in moved:
                 self._changed(one)
 
+    def _disown(self, uid: str, record: CachedOperation) -> None:
+        """Drop what was taken for a child of an operation before the operation was seen."""
+        known = self._children.pop(uid, ())
+        if own := tuple(one for one in known if _is_of(one, record)):
+            self._children[uid] = own
+
     def saw_child(self, child: Child) -> None:
-        """Take in a child, wherever it was read."""
+        """Take in a child, wherever it was read.
+
+        Whoever may create Workflows can write any label. So it is a child only if all that names
+        its operation agrees, and never one of an operation of another namespace.
+        """
         key = child.operation_uid
         if child.name != child_name(child.operation, key, child.run):
             return  # `argo resubmit` copies labels, owner and annotations to another Workflow.
-        old = self.child(key, child.run)
+        record = self._operations.get(key)
+        if child.owner_uid != key or (record and not _is_of(child, record)):
+            return
+        known = self.children(key)
+        same = [one for one in known if (one.namespace, one.run) == (child.namespace, child.run)]
+        old = same[0] if same else None
         if child.uid in self._gone or (old and old.resource_version >= child.resource_version):
             return
         if old != child:
-            others = (one for one in self.children(key) if one.run != child.run)
+            others = (one for one in known if one is not old)
             self._children[key] = tuple(sorted((*others, child), key=_run))
             over = child.is_held and child.has_ended and not (old and old.has_ended)
             (self._ended if over else self._changed)(key)
@@ -232,19 +236,5 @@ def _run(child: Child) -> int:
     return child.run
 
 
-def is_settled(manifest: Manifest) -> bool:
-    """Return whether an operation has ended and nobody waits to be told."""
-    status, generation = manifest.get("status") or {}, manifest["metadata"].get("generation")
-    if status.get("observedGeneration", generation) != generation:
-        return False  # What somebody has changed since is to be observed, at least.
-    if turns.is_superseded(manifest):
-        return False  # It is to run again.
-    conditions = status.get("conditions") or ()
-    return are_settled({one["type"]: (one["status"], one.get("reason", "")) for one in conditions})
-
-
-def _trimmed(manifest: Manifest) -> Manifest:
-    # Both can be as large as all the rest, and neither is ever read.
-    unread = ("managedFields", "annotations")
-    metadata = {k: v for k, v in manifest["metadata"].items() if k not in unread}
-    return {**manifest, "metadata": metadata}
+def _is_of(child: Child, record: CachedOperation) -> bool:
+    return (child.namespace, child.operation) == (record.namespace, record.name)

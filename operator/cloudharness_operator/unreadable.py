@@ -12,6 +12,7 @@ from cloudharness_operation.event import Destination, ExitEvent
 from cloudharness_operation.names import child_name
 from cloudharness_operation.render import Defaults
 from cloudharness_operator import ends, status
+from cloudharness_operator.child import Note
 from cloudharness_operator.effects import Plan
 from cloudharness_operator.seen import Seen, Unreadable
 from cloudharness_operator.telling import tell
@@ -23,7 +24,8 @@ def decide(seen: Seen, bad: Unreadable, defaults: Defaults) -> Plan:
     if not bad.status.is_true("Finished"):
         # The end is on record before it is told, since nothing else keeps what it was.
         told = status.PUBLISHING if to else None
-        new = status.invalid(bad.status, bad.generation, str(bad.error), told, seen.now)
+        why = Note(bad.reason, str(bad.error))
+        new = status.invalid(bad.status, bad.generation, why, told, seen.now)
         return Plan(status=status.changes(bad.status, new))
     if to is None or bad.status.is_settled:
         return Plan(status=status.observed(bad.status, bad.generation))
@@ -36,8 +38,5 @@ def decide(seen: Seen, bad: Unreadable, defaults: Defaults) -> Plan:
 def _destination(seen: Seen, bad: Unreadable, defaults: Defaults) -> Destination | None:
     """Return where its end is told: as it was promised, or as can be read all the same."""
     if seen.held:
-        try:
-            return Destination.from_annotation(seen.held.exit_event)
-        except ValueError:
-            return None
+        return ends.promised(seen.held, defaults)
     return render.readable_destination(bad.manifest, seen.run, defaults)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from cloudharness_operator.metrics import Metrics
+from cloudharness_operator.served import Served
 
 
 @asynccontextmanager
-async def serving(port: int, ready: Callable[[], bool], metrics: Metrics) -> AsyncIterator[None]:
+async def serving(port: int, served: Served, metrics: Metrics) -> AsyncIterator[None]:
     """Serve while the block runs.
 
     /healthz answers as long as the event loop turns; the process ends by itself when one of
-    its parts does. /readyz answers 200 once everything has been listed.
+    its parts does. /readyz answers 200 once each namespace has been listed, or cannot be, and says
+    which ones are missing.
     """
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        if ready():
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text="listing operations and Workflows\n")
+        if served.is_ready:
+            return web.Response(text=f"ok\n{served.text()}")
+        return web.Response(status=503, text=served.text())
 
     async def numbers(_: web.Request) -> web.Response:
         return web.Response(

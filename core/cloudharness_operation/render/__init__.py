@@ -80,7 +80,7 @@ def unmet(operation: Operation, defaults: Defaults) -> str | None:
             "spec.onExit.notify: this operator knows no Kafka broker: "
             "set kafka.bootstrapServers in its Helm chart, or remove the field"
         )
-    if (topic := _topic(operation)) and not _is_allowed(topic, defaults):
+    if (topic := _topic(operation)) and not _is_permitted(topic, defaults):
         return (
             f"spec.onExit.notify.topic: {topic!r} is not one of the topics that this operator "
             f"allows: use one like {', '.join(defaults.topics)}, or add it to "
@@ -124,7 +124,7 @@ def _destination(
 ) -> Destination | None:
     own = notify.topic if notify else ""
     # One that is ended before it begins has not been asked whether its topic is allowed.
-    wanted = (own if own and _is_allowed(own, defaults) else "", defaults.topic)
+    wanted = (own if own and _is_permitted(own, defaults) else "", defaults.topic)
     topics = tuple(dict.fromkeys(topic for topic in wanted if topic))
     if not topics:
         return None
@@ -145,7 +145,12 @@ def _topic(operation: Operation) -> str:
     return notify.topic if notify else ""
 
 
-def _is_allowed(topic: str, defaults: Defaults) -> bool:
+def is_allowed(topic: str, defaults: Defaults) -> bool:
+    """Whether exit events may be published to a topic: the default one, or one that is named."""
+    return topic == defaults.topic or _is_permitted(topic, defaults)
+
+
+def _is_permitted(topic: str, defaults: Defaults) -> bool:
     patterns = defaults.topics
     return not patterns or any(fnmatchcase(topic, pattern) for pattern in patterns)
 
