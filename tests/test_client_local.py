@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from cloudharness.workflows.errors import (
 from cloudharness.workflows.local import LocalRun
 from cloudharness.workflows.processes import expanded
 from cloudharness_operation.model import OperationSpec
+from tests.interrupts import interruptible
 
 
 def double(number: int) -> int:
@@ -269,11 +271,12 @@ def test_ctrl_c_ends_all_that_was_started(tmp_path: Path) -> None:
         f"task = tasks.BashTask('task', {LEAVES.format(path=tmp_path / 'pid')!r}, retry_limit=3)\n"
         "operations.SingleTaskOperation('local-', task).run_local()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    command = interruptible([sys.executable, "-c", script])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert b"KeyboardInterrupt" in said
     assert ended(tmp_path / "pid")
