@@ -10,6 +10,7 @@ from pathlib import Path
 from cloudharness_operation.names import PLURAL, WORKFLOW_PLURAL
 from tests import kafka
 from tests.cluster import Cluster, pki
+from tests.e2e.operations import open_gate
 from tests.faults.calls import CREATE, DETAILS, POST, SEND, STEER, SWEEP, Fault
 from tests.faults.plans import Scenario
 from tests.faults.process import OperatorProcess
@@ -51,9 +52,7 @@ class Rig:
         one = self.one
         match scenario.act:
             case "let on":
-                eventually(lambda: _runs(one, name))
-                (pod,) = one.pods(name)
-                one.kubectl("exec", pod["metadata"]["name"], "-c", "main", "--", "touch", "/tmp/go")
+                open_gate(one, name)
             case "cancel":
                 body = {"spec": {"cancel": "Stop"}}
                 one.server.patch(FULL_KIND, name, body)
@@ -109,10 +108,6 @@ class Rig:
             one.server.delete(FULL_KIND, name)
         eventually(lambda: not one.find(FULL_KIND, fields=f"metadata.name={name}"))
         eventually(lambda: not one.workflows(name) and not one.pods(name))
-
-
-def _runs(one: Installation, name: str) -> bool:
-    return any(pod["status"].get("phase") == "Running" for pod in one.pods(name))
 
 
 @contextmanager
