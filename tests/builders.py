@@ -276,8 +276,8 @@ SOURCE: Final = resource_path(NAMESPACE, NAME)
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds, but not for long."""
-    async with asyncio.timeout(5):
+    """Wait until a condition holds, on however slow a machine."""
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - nobody tells of the end of what is waited for.
             await asyncio.sleep(0.002)
 

@@ -44,14 +44,18 @@ class Installation:
         return self.cluster.kafka
 
     def environment(self) -> dict[str, str]:
-        """Return what a person's shell says of it, with the client's programs on its PATH."""
+        """Return what a person's shell says of it, with the client's programs on its PATH.
+
+        What says how output looks is left out: it is of the terminal that runs the tests.
+        """
         found = {
             **os.environ,
             "KUBECONFIG": str(self.cluster.kubeconfig),
             "CLOUDHARNESS_NAMESPACE": self.namespace,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        found.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            found.pop(name, None)
         return found
 
     def kubectl(self, *args: str, timeout: float = 60, check: bool = True, text: str = "") -> str:

@@ -1,6 +1,7 @@
 """Exit events as a consumer gets them."""
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -63,6 +64,20 @@ def events(
 
     records(servers, topic, more, timeout)
     return found
+
+
+def all_events(servers: str, topic: str, least: int, calm: float = 5) -> list[Event]:
+    """Wait for the least number of events, then some seconds more; return all that came."""
+    end = math.inf
+
+    def is_calm(found: list[Event]) -> bool:
+        nonlocal end
+        now = time.monotonic()
+        if len(found) >= least:
+            end = min(end, now + calm)
+        return now >= end
+
+    return events(servers, topic, is_calm)
 
 
 def records(

@@ -247,7 +247,8 @@ def _local_class() -> type:
 
 Inner = _local_class()
 TYPED: dict[str, Any] = {}
-exec("def typed(): return 1", TYPED)  # noqa: S102
+# By the name "<string>" Python 3.13 finds the source of `python -c`, which starts xdist's workers.
+exec(compile("def typed(): return 1", "<typed>", "exec"), TYPED)  # noqa: S102
 
 BAD: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
     ("a closure", closure(1), {}, "uses value of the function around it"),
@@ -268,7 +269,7 @@ BAD: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
         "an argument by place alone",
         only_by_place,
         {"one": 1},
-        "only_by_place(one, /): 'one' parameter is positional only",
+        "arguments are given by name, as PythonTask(NAME, only_by_place, ARGUMENT=VALUE)",
     ),
     ("no JSON", add, {"one": b"x"}, "argument 'one' of add is no JSON"),
     ("not a number", add, {"one": float("nan")}, "argument 'one' of add is no JSON"),

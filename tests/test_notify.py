@@ -72,6 +72,7 @@ class FakeProducer:
         self.flushed: list[float] = []
         self.purged = False
         self.polled = threading.Event()
+        self.polls = 0
 
     def produce(
         self,
@@ -91,6 +92,7 @@ class FakeProducer:
     def poll(self, seconds: float) -> int:
         assert seconds > 0
         self.polled.set()
+        self.polls += 1
         time.sleep(0.001)
         if self.breaks:
             raise self.breaks.pop(0)
@@ -153,7 +155,15 @@ class Bench:
         self.time += LOOK_SECONDS
         looked = self.publisher._looked  # noqa: SLF001 - nothing else tells that it has looked.
         await until(lambda: self.publisher._looked > looked)  # noqa: SLF001
-        await asyncio.sleep(0.01)
+        # It polls again only when it has read the settings and handed them to the loop.
+        polls = self.polls
+        await until(lambda: self.polls > polls)
+        await asyncio.sleep(0)
+
+    @property
+    def polls(self) -> int:
+        """How often the poll thread has polled its producers."""
+        return sum(producer.polls for producer in self.producers)
 
     @property
     def producer(self) -> FakeProducer:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cloudharness_operation.names import API_VERSION, KIND, LABEL_OPERATION
-from tests.installation import Installation
+from tests.installation import Installation, eventually
 
 Manifest = dict[str, Any]
 
@@ -11,6 +11,25 @@ Manifest = dict[str, Any]
 def bash(source: str, name: str = "task", **fields: object) -> Manifest:
     """A task that is a bash script."""
     return {"name": name, "bash": {"source": source}, **fields}
+
+
+GATED = "until [ -e /tmp/go ]; do sleep 0.1; done; "
+"""The beginning of a script that waits for `open_gate`."""
+
+
+def open_gate(one: Installation, name: str) -> None:
+    """Let the script of an operation's only pod continue, as soon as that pod runs."""
+
+    def running() -> list[str]:
+        return [
+            pod["metadata"]["name"]
+            for pod in one.pods(name)
+            if pod["status"].get("phase") == "Running"
+        ]
+
+    eventually(running)
+    (pod,) = running()
+    one.kubectl("exec", pod, "-c", "main", "--", "touch", "/tmp/go")
 
 
 DEAF = "trap '' TERM; echo deaf; sleep 600"

@@ -15,6 +15,7 @@ import pytest
 from tests.cluster import cgroups, embedded
 from tests.cluster.embedded import Place
 from tests.cluster.state import start_time
+from tests.interrupts import interruptible
 
 NAME = "lifecycle"
 REPOSITORY = Path(__file__).parents[2]
@@ -218,9 +219,7 @@ def test_a_kill_of_the_program_that_uses_it_ends_everything() -> None:
 @pytest.mark.long
 def test_an_interrupted_start_leaves_nothing_and_can_be_repeated() -> None:
     before = machine()
-    # What a shell runs in its background ignores the signal, and so would all that it starts.
-    command = ["env", "--default-signal=INT", *ME, "up"]
-    with subprocess.Popen(command, cwd=REPOSITORY) as starting:
+    with subprocess.Popen(interruptible([*ME, "up"]), cwd=REPOSITORY) as starting:
         wait_until(_half_way)
         # So that the start cannot end before the signal comes, however slow this process is.
         _freeze("kubelet")

@@ -39,5 +39,6 @@ def test_a_fault_loses_nothing_and_repeats_nothing(plan: Plan, operator: Rig) ->
     try:
         operator.run(plan.scenario, plan.fault)
     except BaseException:
+        print(*(f"{call.step}: {code}" for call, code in operator.proxy.answers), sep="\n")
         print(operator.operator.log())
         raise

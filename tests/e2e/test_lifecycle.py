@@ -9,7 +9,15 @@ import pytest
 from cloudharness_operation.names import ANNOTATION_STEERED
 from tests import kafka
 from tests.cluster import ClusterError
-from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
+from tests.e2e.operations import (
+    DEAF,
+    GATED,
+    Manifest,
+    bash,
+    is_deaf,
+    open_gate,
+    operation,
+)
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
 from tests.kstatus import kstatus
 
@@ -79,10 +87,11 @@ def test_suspended_from_the_beginning_nothing_is_made_until_it_is_resumed(
 def test_suspended_while_it_runs_no_new_task_starts_until_it_is_resumed(
     shared: Installation,
 ) -> None:
-    shared.apply(operation("paused", bash("sleep 6", "one"), bash("true", "two")))
+    shared.apply(operation("paused", bash(GATED, "one"), bash("true", "two")))
     runs(shared, "paused")
     change(shared, "paused", suspend=True)
     is_suspended(shared, "paused")
+    open_gate(shared, "paused")
     eventually(lambda: shared.status("paused")["tasks"][0]["phase"] == "Succeeded")
     time.sleep(5)
     assert len(shared.pods("paused")) == 1
@@ -157,11 +166,12 @@ def test_what_is_suspended_before_it_began_is_cancelled(shared: Installation) ->
 
 def test_what_is_suspended_while_it_runs_is_cancelled(shared: Installation) -> None:
     name = "cancel-paused"
-    tasks = (bash("sleep 3", "one"), bash("true", "two"))
+    tasks = (bash(GATED, "one"), bash("true", "two"))
     shared.apply(operation(name, *tasks, topic=f"{shared.namespace}-{name}"))
     runs(shared, name)
     change(shared, name, suspend=True)
     is_suspended(shared, name)
+    open_gate(shared, name)
     eventually(lambda: shared.status(name)["tasks"][0]["phase"] == "Succeeded")
     change(shared, name, cancel="Stop")
     status = check_cut(shared, name, "Cancelled", "Cancelled")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.operations import Manifest, bash, operation
+from tests.e2e.operations import GATED, Manifest, bash, open_gate, operation
 from tests.installation import FULL_KIND, Installation, condition, eventually
 
 pytestmark = pytest.mark.e2e
@@ -223,9 +223,10 @@ def test_a_pod_that_was_taken_away_is_told(shared: Installation) -> None:
 
 @pytest.mark.long
 def test_a_log_that_is_gone_holds_up_nothing(own: Installation) -> None:
-    own.apply(operation("gone", bash("sleep 3; echo unheard; exit 5")))
+    own.apply(operation("gone", bash(f"{GATED} echo unheard; exit 5")))
     eventually(lambda: own.status("gone")["phase"] == "Running")
     own.scale_operator(0)
+    open_gate(own, "gone")
     eventually(lambda: own.workflows("gone")[0]["status"]["phase"] == "Failed")
     own.kubectl("delete", "pods", "-l", "cloudharness.io/operation=gone", "--timeout=60s")
     own.scale_operator(1)

@@ -158,7 +158,7 @@ def test_the_same_required_context_is_the_same_node(shared: Installation, node: 
     team = {"key": "team", "value": node, "required": True}
     first = operation(
         f"first-{node}",
-        bash("sleep 25"),
+        bash("sleep 300"),
         podContexts=[team],
         nodeSelector={"kubernetes.io/hostname": node},
     )

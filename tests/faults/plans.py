@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from tests.e2e.operations import Manifest, bash, operation
+from tests.e2e.operations import GATED, Manifest, bash, operation
 from tests.faults.calls import (
     CREATE,
     DELETE,
@@ -17,9 +17,6 @@ from tests.faults.calls import (
     Fault,
     Kind,
 )
-
-GATED: Final = "until [ -e /tmp/go ]; do sleep 0.1; done; "
-"""What a script waits for until it is let on."""
 
 
 @dataclass(frozen=True)
