@@ -32,11 +32,15 @@ demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to th
 test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
 
 .PHONY: test-all
-test-all: test test-long faults test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
+test-all: test fuzz test-long faults test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
 
 .PHONY: test-unit
 test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
 	$(BIN)/pytest -q -m "not e2e" -n auto
+
+.PHONY: fuzz
+fuzz: $(BIN)/ready ## Draw thousands of operations at random; none may make the operator's code fail
+	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/test_fuzzing.py
 
 .PHONY: test-e2e
 test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and ended

@@ -22,6 +22,7 @@ from cloudharness_operation.names import (
     WORKFLOW_API_VERSION,
     WORKFLOW_PLURAL,
 )
+from cloudharness_operator import bounded
 from tests.cluster import ClusterError
 
 Manifest = dict[str, Any]
@@ -55,7 +56,7 @@ class ApiServer:
     def ask(self, method: str, kind: str, path: str = "", **more: Any) -> tuple[int, Manifest]:
         """Make a request about objects of a kind; return the answer's status and what it holds."""
         answer = self._request(method, kind, path, **more)
-        found: Manifest = answer.json()
+        found: Manifest = bounded.loads(answer.content)
         return answer.status_code, found
 
     def _request(self, method: str, kind: str, path: str, **more: Any) -> Any:
@@ -98,6 +99,17 @@ class ApiServer:
         )
         _good(answer.status_code, answer.json())
 
+    def create(self, kind: str, text: str) -> None:
+        """Create an object, whose JSON is sent as it is: no decoder here need understand it.
+
+        Raises:
+            ClusterError: it is not accepted.
+        """
+        headers, strict = {"Content-Type": "application/json"}, {"fieldValidation": "Strict"}
+        answer = self._request("POST", kind, "", data=text.encode(), headers=headers, params=strict)
+        if answer.status_code != http.HTTPStatus.CREATED:
+            raise ClusterError(f"{answer.status_code}: {answer.text}")
+
     def patch(self, kind: str, name: str, changes: Manifest) -> None:
         """Change an object, as `kubectl patch --type=merge` does."""
         headers = {"Content-Type": "application/merge-patch+json"}
@@ -137,7 +149,7 @@ class ApiServer:
         }
         with self._request("GET", kind, "", params=asked, stream=True, timeout=60) as answer:
             for line in answer.iter_lines(chunk_size=None):
-                event = json.loads(line)
+                event = bounded.loads(line)
                 if event["type"] not in ("ADDED", "MODIFIED"):
                     return
                 yield event["object"]

@@ -102,13 +102,24 @@ def test_all_others_stay_as_they_are(line: bytes) -> None:
 @pytest.mark.parametrize(
     ("manifest", "spec", "status"),
     [
-        ({}, {}, {}),
-        ({"spec": None, "status": None}, {}, {}),
-        ({"spec": [], "status": "x"}, {}, {}),
+        ({}, {}, {"conditions": []}),
+        ({"spec": None, "status": None}, {}, {"conditions": []}),
+        ({"spec": [], "status": "x"}, {}, {"conditions": []}),
         (
             {"spec": {"runId": "2", "tasks": [1]}, "status": {"run": 1, "tasks": [2]}},
             {"runId": "2"},
-            {"run": 1},
+            {"run": 1, "conditions": []},
+        ),
+        (
+            {
+                "spec": {"runId": "x" * 2000, "cancel": json.loads("[" * 300 + "]" * 300)},
+                "status": {
+                    "workflowRef": {"name": "x" * 2000},
+                    "conditions": [{"type": "A", "message": "x" * 9999, "status": "True"}] * 20,
+                },
+            },
+            {},
+            {"conditions": [{"type": "A", "status": "True"}] * 16},
         ),
     ],
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudharness_operation.render import Defaults
+from cloudharness_operation.render.policy import Policy, TemplatePatch
 from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.settings import Settings
 
@@ -34,6 +36,11 @@ LEASE = {
     "POD_UID": "0c1d",
 }
 BROKER = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
+
+
+def at_home(**policy: Any) -> Defaults:
+    """Return the least defaults of an operator in the namespace `ops`."""
+    return replace(LEAST.defaults, policy=Policy(namespace="ops", **policy))
 
 
 @pytest.mark.parametrize(
@@ -123,10 +130,37 @@ BROKER = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
         ),
         pytest.param(
             LEASE,
-            replace(LEAST, lease="lead", namespace="ops", identity="operator-x_0c1d"),
+            replace(
+                LEAST,
+                lease="lead",
+                namespace="ops",
+                identity="operator-x_0c1d",
+                defaults=at_home(),
+            ),
             id="one of several that acts",
         ),
-        pytest.param(LEASE | {"LEASE_NAME": " "}, LEAST, id="all act"),
+        pytest.param(LEASE | {"LEASE_NAME": " "}, replace(LEAST, defaults=at_home()), id="all act"),
+        pytest.param(
+            {
+                "POD_NAMESPACE": "ops",
+                "TEMPLATE_PATCH": "Denied",
+                "ALLOWED_SERVICE_ACCOUNTS": "jobs-*, batch",
+                "ALLOWED_IMAGES": "registry.example.org/*",
+                "OWN_SERVICE_ACCOUNTS": "operator,operator-uninstall",
+                "OWN_SECRETS": "kafka,",
+            },
+            replace(
+                LEAST,
+                defaults=at_home(
+                    template_patch=TemplatePatch.DENIED,
+                    accounts=("jobs-*", "batch"),
+                    images=("registry.example.org/*",),
+                    own_accounts=("operator", "operator-uninstall"),
+                    own_secrets=("kafka",),
+                ),
+            ),
+            id="what operations may name",
+        ),
         pytest.param({"SOMETHING_ELSE": "x"}, LEAST, id="other variables"),
     ],
 )

@@ -33,7 +33,12 @@ _SPEC: Final = (
     *("runId", "suspend", "cancel", "concurrencyGroup", "concurrencyPolicy", "ttlStrategy"),
     "ttlSecondsAfterFinished",
 )
-_STATUS: Final = ("observedGeneration", "run", "runId", "workflowRef", "conditions")
+_STATUS: Final = ("observedGeneration", "run", "runId", "workflowRef")
+_CONDITION: Final = ("type", "status", "reason", "lastTransitionTime")
+_MOST: Final = 16
+"""Conditions, at most."""
+_SMALL: Final = 1024
+"""Bytes of a field that is kept, at most. One that is larger was stored under another CRD."""
 
 
 def loads(text: bytes) -> Any:  # noqa: ANN401 - any JSON.
@@ -101,7 +106,10 @@ def reduced(operation: Manifest) -> Manifest:
         "kind": operation.get("kind"),
         "metadata": {**_some(meta, _METADATA), **_ownership(meta)},
         "spec": _some(operation.get("spec"), _SPEC),
-        "status": _some(operation.get("status"), _STATUS),
+        "status": {
+            **_some(operation.get("status"), _STATUS),
+            "conditions": _conditions(operation.get("status")),
+        },
         REDUCED: True,
     }
 
@@ -116,6 +124,16 @@ def _ownership(meta: Manifest) -> Manifest:
     }
 
 
+def _conditions(status: object) -> list[Manifest]:
+    found = status.get("conditions") if isinstance(status, dict) else None
+    return [_some(one, _CONDITION) for one in (found if isinstance(found, list) else [])[:_MOST]]
+
+
 def _some(part: object, names: tuple[str, ...]) -> Manifest:
     fields = part if isinstance(part, dict) else {}
-    return {name: fields[name] for name in names if name in fields}
+    return {name: fields[name] for name in names if name in fields and _is_small(fields[name])}
+
+
+def _is_small(value: object) -> bool:
+    text = encoded(value)
+    return isinstance(text, bytes) and len(text) <= _SMALL

@@ -16,7 +16,7 @@ from cloudharness_operation.event import ExitEvent, Outcome, event_id
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import child_name
 from cloudharness_operation.record import TaskPhase
-from cloudharness_operation.render import Defaults, needs, unmet, workflow
+from cloudharness_operation.render import Defaults, forbidden, needs, unmet, workflow
 from cloudharness_operation.render.facts import Facts
 from cloudharness_operator import control, ends, expiry, failure, runs, status, unreadable
 from cloudharness_operator.child import Child, Note
@@ -135,7 +135,11 @@ def _begin(seen: Seen, operation: Operation, defaults: Defaults) -> Plan:
     if facts.occupants:
         note = control.occupied(facts.occupants)
         return Plan(status=_progressing(seen, operation, note), after=OCCUPIED)
-    return Plan(create=workflow(operation, defaults, facts), after=GRACE)
+    made = workflow(operation, defaults, facts)
+    if problem := forbidden(made, defaults):
+        outcome = ends.error(seen, status.INVALID_SPEC, problem, None)
+        return _conclude(seen, operation, defaults, outcome)
+    return Plan(create=made, after=GRACE)
 
 
 def _end_without_child(seen: Seen, operation: Operation) -> Outcome | None:

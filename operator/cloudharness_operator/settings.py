@@ -9,6 +9,7 @@ from typing import Final
 
 from cloudharness_operation.render import Defaults
 from cloudharness_operation.render.engine_types import ENGINES
+from cloudharness_operation.render.policy import Policy, TemplatePatch
 from cloudharness_operator.errors import InvalidSettings
 
 EVERYWHERE: Final = ("",)
@@ -85,6 +86,7 @@ class Settings:
                 catalogue=env.get("IMAGE_CATALOGUE", "").strip(),
                 argo=_one_of(env, "ARGO_VERSION", ("", *ENGINES)),
                 give_up=int(_number(env, "EVENTS_GIVE_UP_SECONDS", "604800", 0, 1e9)),
+                policy=_policy(env),
                 pending_deadline=int(_number(env, "PENDING_DEADLINE_SECONDS", "600", 0, 31536000)),
             ),
             kafka=kafka,
@@ -99,6 +101,18 @@ class Settings:
             namespace=_required(env, "POD_NAMESPACE", "where the Lease is") if lease else "",
             identity=_identity(env) if lease else "",
         )
+
+
+def _policy(env: Mapping[str, str]) -> Policy:
+    patch = _one_of(env, "TEMPLATE_PATCH", (TemplatePatch.RESTRICTED, *TemplatePatch))
+    return Policy(
+        template_patch=TemplatePatch(patch),
+        accounts=_names(env.get("ALLOWED_SERVICE_ACCOUNTS", "")),
+        images=_names(env.get("ALLOWED_IMAGES", "")),
+        namespace=env.get("POD_NAMESPACE", "").strip(),
+        own_accounts=_names(env.get("OWN_SERVICE_ACCOUNTS", "")),
+        own_secrets=_names(env.get("OWN_SECRETS", "")),
+    )
 
 
 def _server(env: Mapping[str, str]) -> str:

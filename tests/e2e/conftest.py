@@ -11,17 +11,18 @@ import pytest
 from tests.cluster import Cluster, ClusterError
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation
 
-INSTALLATIONS = ("own", "vacant", "installation", "catalogued")
+INSTALLATIONS = ("arena", "own", "vacant", "installation", "catalogued")
 
 
 def installed(cluster: Cluster, namespace: str, *settings: str) -> Iterator[Installation]:
     """Install the operator in a namespace of its own; remove all of it in the end."""
-    for one in _namespace(cluster, namespace):
+    for one in empty(cluster, namespace):
         one.install(f"kafka.bootstrapServers={cluster.kafka}", *settings)
         yield one
 
 
-def _namespace(cluster: Cluster, name: str) -> Iterator[Installation]:
+def empty(cluster: Cluster, name: str) -> Iterator[Installation]:
+    """Make a namespace of a name that begins so; remove all that is in it in the end."""
     if cluster.kafka is None:
         pytest.skip("this cluster has no Kafka: set KAFKA")
     # On a cluster that stays, an earlier run's topics stay too, and its namespaces for a while.
@@ -62,7 +63,7 @@ def own(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installati
 @pytest.fixture
 def vacant(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Installation]:
     """A namespace for one test, which installs its operator itself, with settings of its own."""
-    yield from _namespace(cluster, _after(request))
+    yield from empty(cluster, _after(request))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,18 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "operator.uninstall" -}}
+{{- printf "%s-uninstall" (include "operator.name" . | trunc 53 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* Secrets that the operator's pods use, with commas between. */}}
+{{- define "operator.secrets" -}}
+{{- $names := list -}}
+{{- with .Values.kafka.secret }}{{ $names = append $names . }}{{ end -}}
+{{- range .Values.imagePullSecrets }}{{ $names = append $names .name }}{{ end -}}
+{{- join "," $names -}}
+{{- end -}}
+
 {{- define "operator.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -75,6 +87,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: TASK_SERVICE_ACCOUNT, value: {{ .Values.tasks.serviceAccount.name | quote }}}
 - {name: TASK_IMAGE_PULL_POLICY, value: {{ .Values.tasks.imagePullPolicy | quote }}}
 - {name: TASK_IMAGE_PULL_SECRETS, value: {{ join "," .Values.tasks.imagePullSecrets | quote }}}
+- {name: TEMPLATE_PATCH, value: {{ .Values.tasks.templatePatch | quote }}}
+- {name: ALLOWED_SERVICE_ACCOUNTS, value: {{ join "," .Values.tasks.allowedServiceAccounts | quote }}}
+- {name: ALLOWED_IMAGES, value: {{ join "," .Values.tasks.allowedImages | quote }}}
+- {name: OWN_SERVICE_ACCOUNTS, value: {{ printf "%s,%s" (include "operator.name" .) (include "operator.uninstall" .) | quote }}}
+- {name: OWN_SECRETS, value: {{ include "operator.secrets" . | quote }}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - {name: IMAGE_CATALOGUE, value: {{ .Values.tasks.catalogue | quote }}}
 - {name: PENDING_DEADLINE_SECONDS, value: {{ .Values.tasks.pendingDeadlineSeconds | int64 | quote }}}
 - {name: ARGO_VERSION, value: {{ .Values.argo.version | quote }}}
@@ -84,8 +103,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
 {{- if .Values.leaderElection.enabled }}
 - {name: LEASE_NAME, value: {{ include "operator.name" . | quote }}}
-- name: POD_NAMESPACE
-  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_UID

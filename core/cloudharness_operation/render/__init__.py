@@ -35,6 +35,7 @@ from cloudharness_operation.render import engine, passing, volumes
 from cloudharness_operation.render.containers import Images, plain
 from cloudharness_operation.render.facts import NONE, Facts, Needs
 from cloudharness_operation.render.placement import USES_VOLUME
+from cloudharness_operation.render.policy import ANYTHING, Policy, image_violation, violation
 from cloudharness_operation.render.templates import steps, templates, workflow_settings
 from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
 from cloudharness_operation.volumes import Mode
@@ -71,6 +72,8 @@ class Defaults:
     """Seconds after the end of a run for which its event is tried. 0: for ever."""
     topics: tuple[str, ...] = ()
     """Patterns of the topics that operations may name. Empty: any."""
+    policy: Policy = ANYTHING
+    """What operations may name and patch."""
 
 
 def unmet(operation: Operation, defaults: Defaults) -> str | None:
@@ -86,7 +89,8 @@ def unmet(operation: Operation, defaults: Defaults) -> str | None:
             f"allows: use one like {', '.join(defaults.topics)}, or add it to "
             "kafka.allowedTopics in the operator's Helm chart"
         )
-    return next(_unknown(operation, defaults.argo), None)
+    problem = next(_unknown(operation, defaults.argo), None)
+    return problem or violation(operation, defaults.policy, defaults.service_account)
 
 
 def _unknown(operation: Operation, argo: str) -> Iterator[str]:
@@ -97,6 +101,14 @@ def _unknown(operation: Operation, argo: str) -> Iterator[str]:
                 f"spec.tasks[{index}].templatePatch.{problem}: change it, or, if the Argo that is "
                 "installed understands it, set argo.version in the operator's Helm chart"
             )
+
+
+def forbidden(manifest: Manifest, defaults: Defaults) -> str | None:
+    """Return what an operation's Workflow has that this operator does not allow, or None.
+
+    The same as of `unmet`, where it takes what was asked of the cluster.
+    """
+    return image_violation(manifest, defaults.policy, defaults.task_image)
 
 
 def destination(operation: Operation, defaults: Defaults) -> Destination | None:

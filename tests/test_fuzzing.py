@@ -1,0 +1,83 @@
+"""No operation makes the operator's code fail."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from cloudharness_operation.errors import InvalidOperation
+from cloudharness_operation.model import Operation
+from cloudharness_operation.render import Defaults, forbidden, needs, unmet, workflow
+from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render.policy import Policy
+from cloudharness_operator import bounded, plan
+from cloudharness_operator.child import Child
+from cloudharness_operator.intake import Intake
+from cloudharness_operator.seen import Unreadable
+from cloudharness_operator.store import Store
+from tests.builders import NAMESPACE, UID, child, operation_manifest, seen, task
+from tests.drawn import JSON, operations
+
+STRICT = Policy(namespace=NAMESPACE, accounts=("jobs-*",), images=("a/*",), own_secrets=("kafka",))
+SETTINGS = (
+    Defaults(task_image="python:3.13", topic="all"),
+    Defaults(task_image="python:3.13", argo="3.7", topics=("events-*",), policy=STRICT),
+)
+CHILDREN = (None, child("Running", tasks=(task("a"),)), child("Failed"), child("Succeeded"))
+
+fuzzed = settings(
+    max_examples=int(os.environ.get("FUZZ", "120")),
+    deadline=None,
+    # The same ones each time, but where many are asked for.
+    derandomize="FUZZ" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@fuzzed
+@given(manifest=operations(), defaults=st.sampled_from(SETTINGS), found=st.sampled_from(CHILDREN))
+@example(manifest=operation_manifest(), defaults=SETTINGS[0], found=None)
+def test_an_operation_is_read_planned_and_rendered_or_refused(
+    manifest: dict[str, Any], defaults: Defaults, found: Child | None
+) -> None:
+    try:
+        operation = Operation.parse(manifest)
+    except InvalidOperation as error:
+        bad = Unreadable.of(manifest, error)
+        decided = plan.decide(seen(unreadable=bad, child=found), defaults)
+        orjson.dumps(decided.status)
+        return
+    decided = plan.decide(
+        seen(operation=operation, child=found, facts=Facts(), certain=True, log="x"), defaults
+    )
+    orjson.dumps(decided.status)
+    if unmet(operation, defaults) is None:
+        needs(operation, defaults)
+        made = workflow(operation, defaults)
+        forbidden(made, defaults)
+        orjson.dumps(made)
+
+
+@fuzzed
+@given(manifest=operations())
+def test_an_operation_is_kept_or_skipped(manifest: dict[str, Any]) -> None:
+    store = Store(lambda _: None, lambda: 0.0)
+    Intake(store).operation(manifest)
+    record = store.operation(UID)
+    if record and record.text:
+        assert len(record.text) <= bounded.LARGE
+
+
+@fuzzed
+@given(nodes=JSON, phase=JSON, message=JSON, spec=JSON)
+def test_a_workflow_is_read_or_skipped(nodes: Any, phase: Any, message: Any, spec: Any) -> None:
+    manifest = {
+        "metadata": {"name": "x", "namespace": "y", "uid": "z", "resourceVersion": "1"},
+        "spec": spec,
+        "status": {"nodes": nodes, "phase": phase, "message": message},
+    }
+    Intake(Store(lambda _: None, lambda: 0.0)).child(manifest)
