@@ -77,6 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: TASK_IMAGE_PULL_SECRETS, value: {{ join "," .Values.tasks.imagePullSecrets | quote }}}
 - {name: IMAGE_CATALOGUE, value: {{ .Values.tasks.catalogue | quote }}}
 - {name: PENDING_DEADLINE_SECONDS, value: {{ .Values.tasks.pendingDeadlineSeconds | int64 | quote }}}
+- {name: TASK_POD_SECURITY, value: {{ .Values.tasks.podSecurity | quote }}}
 - {name: ARGO_VERSION, value: {{ .Values.argo.version | quote }}}
 - {name: DELETIONS_PER_SECOND, value: {{ .Values.deletionsPerSecond | quote }}}
 - {name: RESYNC_SECONDS, value: {{ .Values.resyncSeconds | quote }}}

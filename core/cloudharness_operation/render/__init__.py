@@ -35,6 +35,7 @@ from cloudharness_operation.render import engine, passing, volumes
 from cloudharness_operation.render.containers import Images, plain
 from cloudharness_operation.render.facts import NONE, Facts, Needs
 from cloudharness_operation.render.placement import USES_VOLUME
+from cloudharness_operation.render.restricted import RESTRICTED, restrict
 from cloudharness_operation.render.templates import steps, templates, workflow_settings
 from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
 from cloudharness_operation.volumes import Mode
@@ -71,6 +72,8 @@ class Defaults:
     """Seconds after the end of a run for which its event is tried. 0: for ever."""
     topics: tuple[str, ...] = ()
     """Patterns of the topics that operations may name. Empty: any."""
+    pod_security: str = ""
+    """Pod Security Standard that tasks' pods conform to by default: `restricted`. Empty: none."""
 
 
 def unmet(operation: Operation, defaults: Defaults) -> str | None:
@@ -262,4 +265,6 @@ def _spec(operation: Operation, defaults: Defaults, child: str, facts: Facts) ->
     names = (*(secret.name for secret in spec.image_pull_secrets), *defaults.image_pull_secrets)
     if names:
         manifest["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys(names)]
+    if defaults.pod_security == RESTRICTED:
+        manifest = restrict(manifest, defaults.task_image)
     return manifest
