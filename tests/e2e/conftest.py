@@ -78,7 +78,8 @@ def restricted(cluster: Cluster) -> Iterator[Installation]:
     for one in _namespace(cluster, "e2e-restricted"):
         cluster.kubectl("label", "namespace", one.namespace, f"{ENFORCE}=restricted")
         broker = f"kafka.bootstrapServers={cluster.kafka}"
-        one.install(broker, "tasks.catalogue=images", "tasks.podSecurity=restricted")
+        tasks = ("tasks.catalogue=images", "tasks.podSecurity=restricted")
+        one.install(broker, *tasks, "networkPolicy.enabled=true")
         yield one
 
 
