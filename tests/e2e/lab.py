@@ -71,7 +71,7 @@ def opened(one: Installation, prepared: Callable[[Manifest], Manifest]) -> Itera
     deadline = time.monotonic() + TIMEOUT
     for first in range(0, len(operations), AT_ONCE):
         one.apply(*operations[first : first + AT_ONCE])
-        # One that does not finish is told by its own test.
+        # The test of an example reports that it has not finished.
         with contextlib.suppress(AssertionError):
             eventually(lambda: _all_ended(one), deadline - time.monotonic(), every=1)
     yield _look(one, node)

@@ -64,7 +64,7 @@ def tcp(*ports: int) -> Manifest:
             {"networkPolicy.metricsFrom": [PEER], "networkPolicy.egress": [tcp(8443)]},
             [{"ports": METRICS, "from": [PEER]}],
             [DNS, tcp(443, 6443), tcp(8443)],
-            id="who reads the metrics, and another rule",
+            id="peers that read the metrics, and another rule",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """Tasks in a namespace that enforces the Pod Security Standard `restricted`."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +58,34 @@ def test_a_task_that_asks_for_more_is_refused_with_the_field(restricted: Install
     assert 'violates PodSecurity "restricted' in status["message"]
     for field in ("runAsNonRoot=false", "runAsUser=0", '"SYS_TIME"'):
         assert field in status["message"]
+
+
+@pytest.mark.long
+def test_what_the_author_writes_is_kept_and_completed(restricted: Installation) -> None:
+    image = {"image": restricted.cluster.python_image}
+    executor = [{"name": "wait", "securityContext": {"runAsUser": 3000}}]
+    patch = {
+        "sidecars": [{"name": "beside", **image, "command": ["sleep", "600"]}],
+        "initContainers": [{"name": "before", **image, "command": ["true"]}],
+        "podSpecPatch": json.dumps({"containers": executor}),
+    }
+    source = "import os\ndef user():\n    return os.getuid()"
+    task = {
+        "name": "work",
+        "python": {"source": source, "function": "user"},
+        "securityContext": {"runAsUser": 2000},
+        "templatePatch": patch,
+    }
+    restricted.apply(operation("mixed", task))
+    status = restricted.wait_for("mixed")
+    assert [one["value"] for one in status["outputs"]] == ["2000"]
+    (pod,) = restricted.pods("mixed")
+    names = ("init", "before", "main", "wait", "beside")
+    assert containers(pod) == {
+        **dict.fromkeys(names, CONTAINER),
+        "main": {**CONTAINER, "runAsUser": 2000},
+        "wait": {**CONTAINER, "runAsUser": 3000},
+    }
 
 
 @pytest.mark.long
