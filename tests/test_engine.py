@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,14 @@ SPEC: dict[str, Any] = {
 RICH = Defaults(
     "x", "account", "topic", image_pull_policy="Always", image_pull_secrets=("s",), catalogue="c"
 )
+RESTRICTED = replace(RICH, pod_security="restricted")
+SET: dict[str, Any] = {
+    "templatePatch": {
+        "container": None,
+        "containerSet": {"containers": [{"name": "a", "image": "x"}]},
+        "initContainers": [{"name": "b", "image": "x"}],
+    }
+}
 FACTS = Facts(
     claims={"there": frozenset({"ReadWriteOnce"}), "found": frozenset({"ReadWriteOnce"})},
     pods=(Pod({"b": "2"}, "node1"),),
@@ -149,6 +158,8 @@ RENDERED: list[tuple[str, dict[str, Any]]] = [
     *((kind, workflow(wide(kind), RICH, FACTS)) for kind in ("Pipeline", "Parallel", "SimpleDag")),
     ("outputs", workflow(passing(), RICH)),
     ("nothing found", workflow(wide("Parallel"), RICH)),
+    ("restricted", workflow(wide("Parallel"), RESTRICTED, FACTS)),
+    ("restricted set", workflow(operation({"name": "t", **KINDS["custom"], **SET}), RESTRICTED)),
     *(
         (f"{name} {next(iter(row[0]))}", workflow(operation({"name": "t", **kind, **row[0]}), RICH))
         for name, kind in KINDS.items()

@@ -126,6 +126,15 @@ def at_home(**policy: Any) -> Defaults:
             id="a release of Argo",
         ),
         pytest.param(
+            {"TASK_POD_SECURITY": "restricted"},
+            replace(
+                LEAST,
+                defaults=Defaults("python:3.13", has_broker=False, pod_security="restricted"),
+            ),
+            id="a Pod Security Standard",
+        ),
+        pytest.param({"TASK_POD_SECURITY": ""}, LEAST, id="no Pod Security Standard"),
+        pytest.param(
             {"DELETIONS_PER_SECOND": "0.5"}, replace(LEAST, deletions=0.5), id="few deletions"
         ),
         pytest.param(
@@ -196,6 +205,11 @@ def test_what_must_be_set(missing: str, empty: bool) -> None:
             {"ARGO_VERSION": "2.9"},
             "ARGO_VERSION is '2.9': use one of 3.6, 3.7, 4.0, 4.1",
             id="no release of Argo",
+        ),
+        pytest.param(
+            {"TASK_POD_SECURITY": "baseline"},
+            "TASK_POD_SECURITY is 'baseline': use one of restricted",
+            id="another Pod Security Standard",
         ),
         pytest.param({"RESYNC_SECONDS": "often"}, "RESYNC_SECONDS is 'often'", id="no number"),
         pytest.param({"RESYNC_SECONDS": "9"}, "RESYNC_SECONDS is '9'", id="too often"),

@@ -17,6 +17,7 @@ ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet mounts a pod's service account (Kubernetes docs, "Access the API")."""
 
 PULL_POLICIES: Final = ("", "Always", "IfNotPresent", "Never")
+POD_SECURITY: Final = ("", "restricted")
 CONTENT_MODES: Final = ("binary", "structured")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -84,6 +85,7 @@ class Settings:
                 image_pull_policy=_one_of(env, "TASK_IMAGE_PULL_POLICY", PULL_POLICIES),
                 image_pull_secrets=_names(env.get("TASK_IMAGE_PULL_SECRETS", "")),
                 catalogue=env.get("IMAGE_CATALOGUE", "").strip(),
+                pod_security=_one_of(env, "TASK_POD_SECURITY", POD_SECURITY),
                 argo=_one_of(env, "ARGO_VERSION", ("", *ENGINES)),
                 give_up=int(_number(env, "EVENTS_GIVE_UP_SECONDS", "604800", 0, 1e9)),
                 policy=_policy(env),

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import addons, cgroups, config, mounts, network, pki
+from tests.cluster import addons, cgroups, config, mounts, network, pki, volumes
 from tests.cluster.api import Api
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.doors import Doors
@@ -48,6 +48,7 @@ class Starting:
     def run(self) -> None:
         """Start everything; return when two nodes, Argo and Kafka are ready."""
         mounts.make_private(self.cache, self.state.data / "tmp")
+        volumes.keep_open()
         network.make(config.NODES)
         cgroups.create(self.cgroup, [one.node.name for one in self.nodes])
         inner = {"api": config.API, "kafka": config.KAFKA_OUTER}

@@ -11,7 +11,8 @@ import pytest
 from tests.cluster import Cluster, ClusterError
 from tests.installation import DEPLOYMENT, FULL_KIND, Installation
 
-INSTALLATIONS = ("arena", "own", "vacant", "installation", "catalogued")
+INSTALLATIONS = ("arena", "own", "vacant", "installation", "catalogued", "restricted")
+ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 def installed(cluster: Cluster, namespace: str, *settings: str) -> Iterator[Installation]:
@@ -70,6 +71,17 @@ def vacant(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Install
 def catalogued(cluster: Cluster) -> Iterator[Installation]:
     """An installation whose operator looks images up in the ConfigMap `images`."""
     yield from installed(cluster, "e2e-examples", "tasks.catalogue=images")
+
+
+@pytest.fixture(scope="module")
+def restricted(cluster: Cluster) -> Iterator[Installation]:
+    """An installation for tasks that conform to Pod Security `restricted`, which is enforced."""
+    for one in _namespace(cluster, "e2e-restricted"):
+        cluster.kubectl("label", "namespace", one.namespace, f"{ENFORCE}=restricted")
+        broker = f"kafka.bootstrapServers={cluster.kafka}"
+        tasks = ("tasks.catalogue=images", "tasks.podSecurity=restricted")
+        one.install(broker, *tasks, "networkPolicy.enabled=true")
+        yield one
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cloudharness_operation.render.restricted import CONTAINER
 from tests import kafka
 from tests.cluster import Cluster
 from tests.cluster.choice import from_environment
@@ -216,6 +217,17 @@ def rights(one: Installation, account: str) -> set[tuple[str, str]]:
     listed = one.kubectl("auth", "can-i", "--list", f"--as={account}", "--no-headers")
     lines = [re.split(r"\s{2,}", line.strip()) for line in listed.splitlines()]
     return {(line[0], line[-1].strip("[]")) for line in lines}
+
+
+def test_tasks_conform_to_restricted_with_argos_own_containers(restricted: Installation) -> None:
+    restricted.apply(operation("argo-restricted", ADD))
+    status = restricted.wait_for("argo-restricted")
+    assert [one["value"] for one in status["outputs"]] == ['{"sum": 5}']
+    (pod,) = restricted.pods("argo-restricted")
+    containers = [*pod["spec"]["initContainers"], *pod["spec"]["containers"]]
+    assert {one["name"]: one["securityContext"] for one in containers} == dict.fromkeys(
+        ("init", "wait", "main"), CONTAINER
+    )
 
 
 def test_nothing_hangs_while_argo_is_away(own: Installation) -> None:

@@ -4,142 +4,28 @@ Two things are put in for those of the file, in it and in its Workflow alike: th
 another image for `python:3.13-slim`, where the cluster cannot pull that.
 """
 
-import contextlib
 import json
-import re
-import time
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import yaml
 
-from cloudharness_operation.names import KIND, LABEL_OPERATION
+from cloudharness_operation.names import LABEL_OPERATION
 from tests import kafka
-from tests.examples import NAMESPACE, UID, Example, defaults, names
-from tests.installation import FULL_KIND, Installation, condition, eventually
+from tests.e2e.lab import GPU, RUN, SAYS, Lab, local, opened, pod_nodes
+from tests.examples import UID, Example, names
+from tests.installation import Installation, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("examples")]
 
 Manifest = dict[str, Any]
 
-GPU = "gpu"
-"""The one that does not run: no node here has a GPU."""
-RUN = [name for name in names() if name != GPU]
-TIMEOUT = 480
-"""Seconds for all of them. A free machine of two processors needs less than a quarter."""
-AT_ONCE = 9
-"""Operations: more would starve what runs beside them, and be no faster."""
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A namespace that all examples ran in, and what was in it then."""
-
-    one: Installation
-    ssd: str
-    """The node with the label disk=ssd."""
-    operations: dict[str, Manifest]
-    workflows: dict[str, Manifest]
-    pods: dict[str, dict[str, Manifest]]
-    """Of each operation, by task."""
-    logs: dict[str, str]
-    """What each pod said, without what Argo's executor says into the same log."""
-
-    def pod(self, name: str) -> Manifest:
-        """The only pod of an example."""
-        (pod,) = self.pods[name].values()
-        return pod
-
-    def nodes(self, name: str) -> set[str]:
-        """The nodes that an example ran on."""
-        return {pod["spec"]["nodeName"] for pod in self.pods[name].values()}
-
-    def said(self, name: str, task: str) -> str:
-        """What a task said."""
-        return self.logs[self.pods[name][task]["metadata"]["name"]]
-
-    def span(self, name: str, task: str) -> tuple[str, str]:
-        """When a task began and ended."""
-        (node,) = (n for n in _pod_nodes(self.workflows[name]) if n["displayName"] == task)
-        return node["startedAt"], node["finishedAt"]
-
 
 @pytest.fixture(scope="module")
 def lab(catalogued: Installation) -> Iterator[Lab]:
-    """Apply all examples, what they need first, and wait for their ends."""
-    texts = [_local(Example(name).path.read_text(), catalogued) for name in names()]
-    documents = [document for text in texts for document in yaml.safe_load_all(text)]
-    node = _any_node(catalogued)
-    catalogued.cluster.kubectl("label", "node", node, "disk=ssd", "--overwrite")
-    catalogued.apply(*(one for one in documents if one["kind"] != KIND))
-    catalogued.kubectl("rollout", "status", "deployment/shop", "--timeout=90s", timeout=100)
-    operations = [one for one in documents if one["kind"] == KIND]
-    deadline = time.monotonic() + TIMEOUT
-    for first in range(0, len(operations), AT_ONCE):
-        catalogued.apply(*operations[first : first + AT_ONCE])
-        # One that does not finish is told by its own test.
-        with contextlib.suppress(AssertionError):
-            eventually(lambda: _all_ended(catalogued), deadline - time.monotonic(), every=1)
-    yield _look(catalogued, node)
-    catalogued.cluster.kubectl("label", "node", node, "disk-")
-    catalogued.cluster.kubectl("delete", "priorityclass", "operations-urgent")
-
-
-def _local(text: str, one: Installation) -> str:
-    """Return an example's text as it is for this namespace and this cluster's images."""
-    image = one.cluster.python_image
-    return text.replace(NAMESPACE, one.namespace).replace(defaults().task_image, image)
-
-
-def _any_node(one: Installation) -> str:
-    """Return the last of the nodes that take any pod."""
-    found = one.find("nodes")
-    return str([n["metadata"]["name"] for n in found if not n["spec"].get("taints")][-1])
-
-
-def _all_ended(one: Installation) -> bool:
-    found = [op for op in one.find(FULL_KIND) if op["metadata"]["name"] != GPU]
-    return all(condition(op["status"], "Finished").get("status") == "True" for op in found)
-
-
-def _look(one: Installation, ssd: str) -> Lab:
-    operations = {op["metadata"]["name"]: op for op in one.find(FULL_KIND)}
-    workflows = {w["metadata"]["labels"][LABEL_OPERATION]: w for w in one.find("workflows")}
-    pods: dict[str, dict[str, Manifest]] = defaultdict(dict)
-    # An attempt of a task that may be tried again is called `task(0)`.
-    tasks = {n["id"]: n["templateName"] for w in workflows.values() for n in _pod_nodes(w)}
-    for pod in one.find("pods", LABEL_OPERATION):
-        task = tasks[pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"]]
-        pods[pod["metadata"]["labels"][LABEL_OPERATION]][task] = pod
-    names_ = {Example(name).operation_name: name for name in names()}
-    return Lab(
-        one,
-        ssd,
-        {names_[key]: value for key, value in operations.items()},
-        {names_[key]: value for key, value in workflows.items()},
-        {names_[key]: value for key, value in pods.items()},
-        _logs(one),
-    )
-
-
-def _pod_nodes(workflow: Manifest) -> list[Manifest]:
-    nodes = workflow.get("status", {}).get("nodes", {})
-    return [node for node in nodes.values() if node["type"] == "Pod"]
-
-
-def _logs(one: Installation) -> dict[str, str]:
-    said: dict[str, list[str]] = defaultdict(list)
-    text = one.kubectl(
-        *("logs", "-l", LABEL_OPERATION, "-c", "main", "--prefix", "--tail=-1"),
-        *("--max-log-requests=200", "--ignore-errors"),
-    )
-    for line in text.splitlines():
-        if (found := re.fullmatch(r"\[pod/(.*)/main\] ?(.*)", line)) and " argo=true" not in line:
-            said[found[1]].append(found[2])
-    return {pod: "\n".join(lines) for pod, lines in said.items()}
+    with opened(catalogued, lambda document: document) as found:
+        yield found
 
 
 def said_in_yaml(spec: Manifest) -> list[str]:
@@ -167,7 +53,7 @@ def test_an_example_succeeds(lab: Lab, name: str) -> None:
 def test_an_example_became_the_workflow_beside_it(lab: Lab, name: str) -> None:
     """As the cluster has stored it, so a field that Argo does not know would be missing."""
     example, made = Example(name), lab.workflows[name]
-    text = _local(example.golden.read_text(), lab.one)
+    text = local(example.golden.read_text(), lab.one)
     text = text.replace(example.child, made["metadata"]["name"])
     text = text.replace(UID, lab.operations[name]["metadata"]["uid"])
     expected = yaml.safe_load(text)
@@ -179,33 +65,6 @@ def test_an_example_became_the_workflow_beside_it(lab: Lab, name: str) -> None:
     for field in ("labels", "annotations"):
         wanted = expected["metadata"].get(field, {})
         assert wanted.items() <= made["metadata"].get(field, {}).items()
-
-
-SAYS = [
-    ("single-task", "hello", "hello from Linux"),
-    ("pipeline", "compute", "mean word length: 4.8"),
-    ("simple-dag", "sum", "lines: 9"),
-    ("python-function", "mean", "got 3 values"),
-    ("python-from-configmap", "script", "hello script"),
-    ("python-from-configmap", "function", "hello function"),
-    ("braces", "bash", "Dear {{ item.name }}, {{=1+1}} from {{workflow.name}}"),
-    ("braces", "python", "$(HOME) and {{workflow.name}} for $$5 {{ item.name }}"),
-    ("command", "list", "two words $HOME"),
-    ("custom", "other-command", "total "),
-    ("catalogue", "print-file", "PRETTY_NAME="),
-    ("image-pull-secret", "work", "Python 3."),
-    ("env-from", "show", "blue 3 ada 10 no token"),
-    ("resources", "python", "a little"),
-    ("shared-directory", "read", "written by shared-directory-"),
-    ("existing-claim", "read", "from one task to the next"),
-    ("new-claim-by-name", "write", "written"),
-    ("read-only", "read", "touch: cannot touch '/opt/archive/mark': Read-only file system"),
-    ("volume-of-a-task", "read", "seen at both paths"),
-    ("volume-paths", "write", "1\n2\n3"),
-    ("service-account", "read", "read kube-root-ca.crt"),
-    ("security-context", "work", "uid=1000 gid=1000 groups=1000"),
-    ("security-context", "work", "touch: cannot touch '/usr/mark': Read-only file system"),
-]
 
 
 @pytest.mark.parametrize(("name", "task", "expected"), SAYS, ids=[row[0] for row in SAYS])
@@ -255,7 +114,7 @@ def test_the_groups_of_simple_dag_come_one_after_the_other(lab: Lab) -> None:
 
 
 def test_the_result_of_python_function_is_what_it_returns(lab: Lab) -> None:
-    (node,) = _pod_nodes(lab.workflows["python-function"])
+    (node,) = pod_nodes(lab.workflows["python-function"])
     results = {one["name"]: one["value"] for one in node["outputs"]["parameters"]}
     assert json.loads(results["result"]) == {"mean": 2.5, "unit": "m²"}
 

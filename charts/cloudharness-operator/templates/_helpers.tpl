@@ -96,6 +96,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - {name: IMAGE_CATALOGUE, value: {{ .Values.tasks.catalogue | quote }}}
 - {name: PENDING_DEADLINE_SECONDS, value: {{ .Values.tasks.pendingDeadlineSeconds | int64 | quote }}}
+- {name: TASK_POD_SECURITY, value: {{ .Values.tasks.podSecurity | quote }}}
 - {name: ARGO_VERSION, value: {{ .Values.argo.version | quote }}}
 - {name: DELETIONS_PER_SECOND, value: {{ .Values.deletionsPerSecond | quote }}}
 - {name: RESYNC_SECONDS, value: {{ .Values.resyncSeconds | quote }}}
@@ -112,6 +113,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* How the pods of both run. */}}
 {{- define "operator.pod" -}}
+automountServiceAccountToken: true
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
@@ -132,11 +134,36 @@ priorityClassName: {{ . }}
 {{- end -}}
 
 {{- define "operator.container" -}}
-image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+{{- with .Values.image }}
+image: "{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}"
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 resources: {{- toYaml .Values.resources | nindent 2 }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* TCP ports, as a NetworkPolicy has them. */}}
+{{- define "operator.ports" -}}
+{{- range $index, $port := . }}
+{{- if $index }}
+{{ end -}}
+- {protocol: TCP, port: {{ int $port }}}
+{{- end }}
+{{- end -}}
+
+{{/* TCP ports of the Kafka brokers, with commas between. */}}
+{{- define "operator.kafkaPorts" -}}
+{{- $ports := list }}
+{{- range .Values.networkPolicy.kafkaPorts }}
+{{- $ports = append $ports (int . | toString) }}
+{{- end }}
+{{- if not $ports }}
+{{- range compact (splitList "," .Values.kafka.bootstrapServers) }}
+{{- $ports = append $ports (trim . | regexFind ":[0-9]+$" | trimPrefix ":" | default "9092") }}
+{{- end }}
+{{- end }}
+{{- uniq $ports | join "," -}}
 {{- end -}}

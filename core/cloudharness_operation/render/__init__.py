@@ -36,6 +36,7 @@ from cloudharness_operation.render.containers import Images, plain
 from cloudharness_operation.render.facts import NONE, Facts, Needs
 from cloudharness_operation.render.placement import USES_VOLUME
 from cloudharness_operation.render.policy import ANYTHING, Policy, image_violation, violation
+from cloudharness_operation.render.restricted import RESTRICTED, restrict
 from cloudharness_operation.render.templates import steps, templates, workflow_settings
 from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
 from cloudharness_operation.volumes import Mode
@@ -74,6 +75,8 @@ class Defaults:
     """Patterns of the topics that operations may name. Empty: any."""
     policy: Policy = ANYTHING
     """What operations may name and patch."""
+    pod_security: str = ""
+    """Pod Security Standard that tasks' pods conform to by default: `restricted`. Empty: none."""
 
 
 def unmet(operation: Operation, defaults: Defaults) -> str | None:
@@ -279,4 +282,6 @@ def _spec(operation: Operation, defaults: Defaults, child: str, facts: Facts) ->
     names = (*(secret.name for secret in spec.image_pull_secrets), *defaults.image_pull_secrets)
     if names:
         manifest["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys(names)]
+    if defaults.pod_security == RESTRICTED:
+        manifest = restrict(manifest, defaults.task_image)
     return manifest

@@ -1,0 +1,169 @@
+"""What the chart becomes with other values than its own, by the helm of the cluster."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster import Cluster, ClusterError
+from tests.installation import CHART, DEPLOYMENT, RELEASE
+
+pytestmark = pytest.mark.e2e
+
+UNINSTALL = f"{DEPLOYMENT}-uninstall"
+DIGEST = f"sha256:{'0a' * 32}"
+ON = {"networkPolicy.enabled": True}
+DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}
+METRICS = [{"protocol": "TCP", "port": 8080}]
+PEER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+
+Manifest = dict[str, Any]
+
+
+def rendered(cluster: Cluster, values: Mapping[str, object]) -> dict[tuple[str, str], Manifest]:
+    """All that the chart installs, hooks too, by kind and name."""
+    settings = [word for key, value in values.items() for word in _setting(key, value)]
+    base = ("template", RELEASE, str(CHART), "--namespace=ops", "--kube-version=1.34.0")
+    documents = yaml.safe_load_all(cluster.helm(*base, *settings))
+    return {(one["kind"], one["metadata"]["name"]): one for one in documents if one}
+
+
+def _setting(key: str, value: object) -> tuple[str, str]:
+    return "--set-json", f"{key}={json.dumps(value)}"
+
+
+def tcp(*ports: int) -> Manifest:
+    return {"ports": [{"protocol": "TCP", "port": port} for port in ports]}
+
+
+@pytest.mark.parametrize(
+    ("values", "ingress", "egress"),
+    [
+        pytest.param({}, [{"ports": METRICS}], [DNS, tcp(443, 6443)], id="no Kafka"),
+        pytest.param(
+            {"kafka.bootstrapServers": "a:9092,b.c:9094, [fd00::1]:7,a:9094,host"},
+            [{"ports": METRICS}],
+            [DNS, tcp(443, 6443), tcp(9092, 9094, 7)],
+            id="the ports of the bootstrap servers",
+        ),
+        pytest.param(
+            {"kafka.bootstrapServers": "a:9092", "networkPolicy.kafkaPorts": [9093]},
+            [{"ports": METRICS}],
+            [DNS, tcp(443, 6443), tcp(9093)],
+            id="the ports that brokers advertise",
+        ),
+        pytest.param(
+            {"networkPolicy.apiServerPorts": [16443]},
+            [{"ports": METRICS}],
+            [DNS, tcp(16443)],
+            id="another port of the API server",
+        ),
+        pytest.param(
+            {"networkPolicy.metricsFrom": [PEER], "networkPolicy.egress": [tcp(8443)]},
+            [{"ports": METRICS, "from": [PEER]}],
+            [DNS, tcp(443, 6443), tcp(8443)],
+            id="peers that read the metrics, and another rule",
+        ),
+    ],
+)
+def test_the_network_policy_of_the_operator(
+    cluster: Cluster, values: Mapping[str, object], ingress: object, egress: object
+) -> None:
+    found = rendered(cluster, {**ON, **values})
+    spec = found["NetworkPolicy", DEPLOYMENT]["spec"]
+    pods = found["Deployment", DEPLOYMENT]["spec"]["template"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert (spec["ingress"], spec["egress"]) == (ingress, egress)
+    assert spec["podSelector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
+    (port,) = pods["spec"]["containers"][0]["ports"]
+    assert port["containerPort"] == METRICS[0]["port"]
+
+
+def test_the_network_policy_of_the_uninstall_job(cluster: Cluster) -> None:
+    found = rendered(cluster, {**ON, "kafka.bootstrapServers": "a:9092"})
+    policy, job = found["NetworkPolicy", UNINSTALL], found["Job", UNINSTALL]
+    assert policy["spec"]["ingress"] == []
+    assert policy["spec"]["egress"] == [tcp(443, 6443)]
+    pods = job["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"] == pods
+    hooks = [one["metadata"]["annotations"] for one in (policy, job)]
+    assert [hook["helm.sh/hook"] for hook in hooks] == ["post-delete"] * 2
+    # Helm creates hooks in the order of their weights; the Job has the default, 0.
+    assert [hook.get("helm.sh/hook-weight", "0") for hook in hooks] == ["-1", "0"]
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {**ON, "uninstall.releaseWorkflows": False}], ids=["off", "no uninstall Job"]
+)
+def test_there_is_no_more_policy_than_asked_for(
+    cluster: Cluster, values: Mapping[str, object]
+) -> None:
+    names = [name for kind, name in rendered(cluster, values) if kind == "NetworkPolicy"]
+    assert names == [DEPLOYMENT] * bool(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        pytest.param({}, "cloudharness/operator:0.1.0", id="the chart's"),
+        pytest.param({"image.tag": "1.2"}, "cloudharness/operator:1.2", id="a tag"),
+        pytest.param({"image.digest": DIGEST}, f"cloudharness/operator@{DIGEST}", id="a digest"),
+        pytest.param(
+            {"image.digest": DIGEST, "image.tag": "1.2", "image.repository": "r.example/o"},
+            f"r.example/o@{DIGEST}",
+            id="a digest and a tag",
+        ),
+    ],
+)
+def test_the_image(cluster: Cluster, values: Mapping[str, object], image: str) -> None:
+    found = rendered(cluster, values)
+    for kind, name in (("Deployment", DEPLOYMENT), ("Job", UNINSTALL)):
+        (container,) = found[kind, name]["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == image
+
+
+def test_only_pods_that_use_a_token_have_one(cluster: Cluster) -> None:
+    found = rendered(cluster, {})
+    mounted = "automountServiceAccountToken"
+    for kind, name in (("Deployment", DEPLOYMENT), ("Job", UNINSTALL)):
+        assert found[kind, name]["spec"]["template"]["spec"][mounted] is True
+        assert found["ServiceAccount", name][mounted] is False
+    # Argo has no field that turns it on in a pod.
+    assert found["ServiceAccount", "cloudharness-task"][mounted] is True
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [(0, 0), (1, 0), (2, 1), (3, 1)])
+@pytest.mark.parametrize("elected", [True, False], ids=["a leader", "all act"])
+def test_several_replicas_have_a_disruption_budget(
+    cluster: Cluster, replicas: int, expected: int, elected: bool
+) -> None:
+    values = {"replicas": replicas, "leaderElection.enabled": elected}
+    found = rendered(cluster, values)
+    budgets = [one["spec"] for (kind, _), one in found.items() if kind == "PodDisruptionBudget"]
+    assert len(budgets) == expected
+    for budget in budgets:
+        assert budget["maxUnavailable"] == 1
+        selector = found["Deployment", DEPLOYMENT]["spec"]["selector"]
+        assert budget["selector"] == selector
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("image.digest", "0a"),
+        ("image.digest", f"md5:{'0a' * 32}"),
+        ("tasks.podSecurity", "baseline"),
+        ("networkPolicy.enabled", "yes"),
+        ("networkPolicy.kafkaPorts", [0]),
+        ("networkPolicy.kafkaPorts", ["kafka"]),
+        ("networkPolicy.apiServerPorts", []),
+        ("networkPolicy.apiServerPorts", [65536]),
+        ("networkPolicy.metricsFrom", "monitoring"),
+        ("networkPolicy.ports", [1]),
+    ],
+)
+def test_a_wrong_value_is_refused(cluster: Cluster, key: str, value: object) -> None:
+    with pytest.raises(ClusterError, match=key.partition(".")[0]):
+        rendered(cluster, {key: value})
