@@ -76,7 +76,7 @@ def catalogued(cluster: Cluster) -> Iterator[Installation]:
 @pytest.fixture(scope="module")
 def restricted(cluster: Cluster) -> Iterator[Installation]:
     """An installation for tasks that conform to Pod Security `restricted`, which is enforced."""
-    for one in _namespace(cluster, "e2e-restricted"):
+    for one in empty(cluster, "e2e-restricted"):
         cluster.kubectl("label", "namespace", one.namespace, f"{ENFORCE}=restricted")
         broker = f"kafka.bootstrapServers={cluster.kafka}"
         tasks = ("tasks.catalogue=images", "tasks.podSecurity=restricted")
