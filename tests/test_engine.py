@@ -206,6 +206,8 @@ def test_the_table_above_has_every_field_that_the_code_names() -> None:
     """So a field that is added to rendering has to come into the table, and be checked."""
     named: set[str] = set()
     for path in Path(render.__file__).parent.glob("*.py"):
+        if path.name == "policy.py":
+            continue  # It names what authors write, and makes nothing.
         for node in ast.walk(ast.parse(path.read_text())):
             found: list[ast.expr | None] = []
             if isinstance(node, ast.Dict):

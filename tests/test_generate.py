@@ -13,6 +13,7 @@ COPY = "charts/cloudharness-operator/crds/cloudharnessoperations.yaml"
 EVENT = "docs/event.schema.json"
 FAULTS = "docs/faults.md"
 REFERENCE = "docs/reference.md"
+SECURITY = "docs/security.md"
 ARGOCD = "gitops/argocd/argocd-cm.yaml"
 WORKFLOWS = {f"examples/workflows/{path.name}" for path in (ROOT / "examples").glob("*.yaml")}
 
@@ -27,7 +28,10 @@ def fresh(tmp_path: Path) -> Path:
 
 
 def test_what_is_generated_is_not_stale(fresh: Path) -> None:
-    assert generated().keys() == {CRD, COPY, EVENT, FAULTS, REFERENCE, ARGOCD, *WORKFLOWS}
+    assert generated().keys() == {
+        *(CRD, COPY, EVENT, FAULTS, REFERENCE, SECURITY, ARGOCD),
+        *WORKFLOWS,
+    }
     assert stale(fresh) == {}
 
 
