@@ -17,6 +17,7 @@ from cloudharness_operator import (
     api,
     control,
     details,
+    expiry,
     plan,
     queue,
     reconcile,
@@ -176,6 +177,42 @@ def test_an_operation_that_leaves_no_room_for_its_status_is_refused() -> None:
     finished = condition(bench, "Finished")
     assert finished["reason"] == "InvalidSpec"
     assert "bytes as JSON, at most 1048576" in finished["message"]
+
+
+def test_what_is_kept_of_a_workflow_is_bounded_whoever_wrote_it() -> None:
+    nodes = {
+        str(n): {
+            "templateName": f"task-{n}",
+            "type": "Pod",
+            "phase": "Succeeded",
+            "id": str(n),
+            "name": "x",
+            "hostNodeName": "n" * 9000,
+            "outputs": {"parameters": [{"name": "p" * 9000, "value": "v"}] * 500},
+        }
+        for n in range(1000)
+    }
+    status = {"phase": "Failed", "progress": "1" * 9000, "nodes": nodes}
+    claims = [{"persistentVolumeClaim": {"claimName": f"c{n}"}} for n in range(5000)]
+    manifest = workflow_manifest(status=status, spec={"volumes": claims})
+    manifest["metadata"]["finalizers"] = ["f"] * 5000
+    found = Child.read(manifest)
+    assert (found.phase, len(found.tasks), len(found.claims)) == ("Failed", 200, 1010)
+    assert len(found.outputs) <= 200 * 32
+    assert len(found.finalizers) == 64
+    assert max(len(one.node_name or "") for one in found.tasks) == 253
+    assert len(found.progress) == 64
+
+
+def test_an_operation_that_has_ended_well_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench().has().runs("Succeeded")
+    asyncio.run(bench.reconciler(UID))
+    asyncio.run(bench.reconciler(UID))
+    monkeypatch.setattr(expiry, "due", failing(OverflowError()))
+    bench.calls.clear()
+    assert asyncio.run(bench.reconciler(UID)) is None
+    assert bench.calls == []
+    assert condition(bench, "Complete")["status"] == "True"
 
 
 STORED = [

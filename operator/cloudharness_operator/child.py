@@ -6,9 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from cloudharness_operation.bounds import MAX_MESSAGE, shortened
+from cloudharness_operation.model import MAX_TASKS
 from cloudharness_operation.names import (
     ANNOTATION_CUT,
     ANNOTATION_EXIT_EVENT,
@@ -24,6 +26,7 @@ from cloudharness_operation.names import (
 )
 from cloudharness_operation.record import ClaimStatus, OutputStatus, TaskStatus
 from cloudharness_operation.render.volumes import made_name
+from cloudharness_operation.volumes import MAX_VOLUMES
 from cloudharness_operator import cut, nodes, outputs, steered
 from cloudharness_operator.cut import Cut
 from cloudharness_operator.nodes import Wait
@@ -36,6 +39,11 @@ ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
 
 _DEADLINE: Final = "activeDeadlineSeconds"
 """Of a Workflow, of a template and of a pod: Argo's name and Kubernetes' are the same."""
+
+MAX_FINALIZERS: Final = 64
+MAX_CLAIMS: Final = (MAX_TASKS + 1) * MAX_VOLUMES
+_MAX_WORD: Final = 64
+"""What is kept of a Workflow is bounded, whoever has written it."""
 
 log = logging.getLogger(__name__)
 
@@ -137,25 +145,29 @@ class Child:
             run_id=annotations.get(ANNOTATION_RUN_ID),
             owner_uid=_owner_uid(owners, labels.get(LABEL_OPERATION, "")),
             created=nodes.moment(meta.get("creationTimestamp")),
-            phase=status.get("phase") or "",
+            phase=_word(status.get("phase")),
             message=shortened(status.get("message") or "", MAX_MESSAGE),
-            progress=status.get("progress") or "",
+            progress=_word(status.get("progress")),
             started=nodes.moment(status.get("startedAt")),
             finished=nodes.moment(status.get("finishedAt")),
             deleted=nodes.moment(meta.get("deletionTimestamp")),
-            finalizers=tuple(meta.get("finalizers") or ()),
+            finalizers=tuple(meta.get("finalizers") or ())[:MAX_FINALIZERS],
             exit_event=annotations.get(ANNOTATION_EXIT_EVENT, ""),
             tasks=tasks,
             outputs=left,
-            claims=_claims(meta["name"], spec),
+            claims=_claims(meta["name"], spec)[:MAX_CLAIMS],
             suspended=bool(spec.get("suspend")),
-            shutdown=spec.get("shutdown") or "",
+            shutdown=_word(spec.get("shutdown")),
             deadline=spec.get(_DEADLINE),
-            bounded=tuple(_bounded(spec.get("templates") or ())),
+            bounded=tuple(islice(_bounded(spec.get("templates") or ()), MAX_TASKS)),
             cut=cut.from_annotation(annotations.get(ANNOTATION_CUT, "")),
             steered=steered.from_annotation(annotations.get(ANNOTATION_STEERED, "")),
             waits=waits,
         )
+
+
+def _word(text: str | None) -> str:
+    return (text or "")[:_MAX_WORD]
 
 
 def _owner_uid(owners: Iterable[Manifest], name: str) -> str:

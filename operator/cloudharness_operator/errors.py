@@ -46,5 +46,5 @@ class ApiError(Exception):
     @property
     def is_final(self) -> bool:
         """Whether the same request can only get the same answer."""
-        # etcd's own limit is told as an error of the server.
+        # The API server reports etcd's limit of an object as an internal error.
         return self.code in (400, 413, 422) or "request is too large" in self.message

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cloudharness_operation import argo
 from cloudharness_operation.bounds import MAX_TASK_MESSAGE, shortened
+from cloudharness_operation.model import MAX_TASKS
 from cloudharness_operation.record import TaskPhase, TaskStatus
 from cloudharness_operation.render import ENTRYPOINT
 
@@ -52,6 +53,12 @@ _EVICTED: Final = re.compile(
 )
 """The kubelet's words (pkg/kubelet/eviction), which Argo hands on in place of its own."""
 
+MAX_TASK_NAME: Final = 63
+MAX_NODE_NAME: Final = 253
+MAX_FOUND: Final = 2 * MAX_TASKS
+"""Tasks that are read of a Workflow, at most. A templatePatch may bring in templates of its own, and
+a user who may write Workflows can write any number of them."""
+
 _FAILED: Final = (TaskPhase.FAILED, TaskPhase.ERROR)
 _PHASES: Final = {"Omitted": TaskPhase.SKIPPED, **{phase.value: phase for phase in TaskPhase}}
 
@@ -78,7 +85,9 @@ def by_task(manifest: Manifest) -> dict[str, list[Manifest]]:
     found: dict[str, list[Manifest]] = {}
     for node in argo.nodes(manifest.get("status") or {}).values():
         name = node.get("templateName") or ""
-        if name not in ("", ENTRYPOINT):
+        if name in ("", ENTRYPOINT) or len(name) > MAX_TASK_NAME:
+            continue
+        if name in found or len(found) < MAX_FOUND:
             found.setdefault(name, []).append(node)
     return found
 
@@ -156,7 +165,7 @@ def _task(name: str, nodes: Sequence[Manifest], workflow: Manifest) -> TaskStatu
         name=name,
         phase=phase,
         pod_name=argo.pod_name(workflow, pods[-1]) if pods else None,
-        node_name=last.get("hostNodeName") or None,
+        node_name=(last.get("hostNodeName") or "")[:MAX_NODE_NAME] or None,
         start_time=moment(top.get("startedAt")),
         completion_time=moment(top.get("finishedAt")),
         attempts=len(pods) or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cloudharness_operation.outputs import RESULT, STDOUT
+from cloudharness_operation.outputs import MAX_OUTPUTS, RESULT, STDOUT
 from cloudharness_operation.record import OutputReference, OutputStatus
 from cloudharness_operator import nodes
 
@@ -15,6 +15,9 @@ MAX_VALUE: Final = 4 * 1024
 """Bytes of a value that stands in the status, at most."""
 MAX_VALUES: Final = 32 * 1024
 """Bytes of all that do."""
+MOST: Final = 2 * MAX_OUTPUTS
+"""Outputs of a task that are read, at most. Whoever may write Workflows can write any number."""
+MAX_NAME: Final = 63
 
 
 def read(workflow: str, found: Mapping[str, Sequence[Manifest]]) -> tuple[OutputStatus, ...]:
@@ -30,7 +33,8 @@ def read(workflow: str, found: Mapping[str, Sequence[Manifest]]) -> tuple[Output
 def _outputs(workflow: str, task: str, node: Manifest) -> Iterator[OutputStatus]:
     outputs = node.get("outputs") or {}
     where = OutputReference(workflow=workflow, node=node.get("id") or "")
-    found = {one["name"]: one.get("value") for one in outputs.get("parameters") or ()}
+    parameters = (outputs.get("parameters") or ())[:MOST]
+    found = {one["name"][:MAX_NAME]: one.get("value") for one in parameters}
     if node.get("phase") != "Succeeded":
         found.pop(RESULT, None)  # What stands there is not what the function returned.
     if "result" in outputs:

@@ -21,6 +21,8 @@ Manifest = dict[str, Any]
 
 def decide(seen: Seen, error: Exception, manifest: Manifest, defaults: Defaults) -> Plan:
     """Return what is to be done about an operation for which `plan.decide` has raised an error."""
+    if seen.operation is None and seen.unreadable is None:
+        return NOTHING  # It has ended, or is gone.
     for attempt in _attempts(seen, error, manifest):
         try:
             return _ended(attempt, defaults)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as drawing
 
 from cloudharness_operation.event import Destination
 from cloudharness_operation.names import (
@@ -26,6 +28,7 @@ from cloudharness_operation.names import (
 from tests import kafka
 from tests.attacks import ATTACKS, KAFKA_SECRET, TOPICS, Attack, Stop
 from tests.cluster import Cluster, ClusterError
+from tests.drawn import operations
 from tests.e2e.conftest import empty
 from tests.e2e.operations import Manifest, bash, operation
 from tests.installation import FULL_KIND, Installation, condition, eventually
@@ -293,6 +296,27 @@ def test_a_crowd_of_large_operations_fits_into_memory(arena: Installation) -> No
     assert arena.wait_for(ordinary)["reason"] == "AllTasksSucceeded"
     for name in names:
         arena.server.delete(FULL_KIND, name)
+
+
+@pytest.mark.long
+@drawing(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(drawn=operations())
+def test_after_a_drawn_operation_an_ordinary_one_ends_in_time(
+    arena: Installation, neighbour: str, drawn: Manifest
+) -> None:
+    name = unique()
+    whole = {**operation(name), "spec": drawn["spec"]}
+    try:
+        arena.server.create(FULL_KIND, json.dumps(whole))
+    except ClusterError:
+        return  # The API server has refused it.
+    except ValueError:
+        return  # It is no JSON: a number that is not finite.
+    other, ordinary = Installation(arena.cluster, neighbour), unique()
+    other.apply(operation(ordinary, bash("true"), cancel="Terminate"))
+    assert other.wait_for(ordinary, timeout=60)["reason"] == "Cancelled"
+    eventually(lambda: arena.status(name).get("observedGeneration"))
+    arena.server.delete(FULL_KIND, name)
 
 
 def test_a_namespace_without_rights_holds_up_no_other(arena: Installation, neighbour: str) -> None:
