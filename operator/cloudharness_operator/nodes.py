@@ -56,8 +56,8 @@ _EVICTED: Final = re.compile(
 MAX_TASK_NAME: Final = 63
 MAX_NODE_NAME: Final = 253
 MAX_FOUND: Final = 2 * MAX_TASKS
-"""Tasks that are read of a Workflow, at most. A templatePatch may bring in templates of its own, and
-a user who may write Workflows can write any number of them."""
+"""Tasks that are read of a Workflow, at most. A templatePatch may bring in templates of its own,
+and a user who may write Workflows can write any number of them."""
 
 _FAILED: Final = (TaskPhase.FAILED, TaskPhase.ERROR)
 _PHASES: Final = {"Omitted": TaskPhase.SKIPPED, **{phase.value: phase for phase in TaskPhase}}

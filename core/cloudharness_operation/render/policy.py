@@ -69,7 +69,7 @@ class _Found(NamedTuple):
 
     path: str
     keys: tuple[str, ...]
-    """Names of the fields that lead to it and its own, in lower case: Go does not tell the case."""
+    """Names of the fields that lead to it and its own, in lower case: Go ignores the case."""
     value: Any
 
 
