@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,15 +105,20 @@ def _look(one: Installation, ssd: str) -> Lab:
     for pod in one.find("pods", LABEL_OPERATION):
         task = tasks[pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"]]
         pods[pod["metadata"]["labels"][LABEL_OPERATION]][task] = pod
-    names_ = {Example(name).operation_name: name for name in names()}
     return Lab(
         one,
         ssd,
-        {names_[key]: value for key, value in operations.items()},
-        {names_[key]: value for key, value in workflows.items()},
-        {names_[key]: value for key, value in pods.items()},
+        _of_examples(operations),
+        _of_examples(workflows),
+        _of_examples(pods),
         _logs(one),
     )
+
+
+def _of_examples(found: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    """What belongs to examples, by their names: other tests may use the namespace too."""
+    known = {Example(name).operation_name: name for name in names()}
+    return {known[name]: value for name, value in found.items() if name in known}
 
 
 def pod_nodes(workflow: Manifest) -> list[Manifest]:
