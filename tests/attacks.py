@@ -381,6 +381,13 @@ def _others() -> Iterator[Attack]:
             "tests/e2e/test_attacks.py, `test_a_crowd_of_large_operations`",
         ),
         (
+            "ten thousand operations in one concurrency group",
+            _SLOWS,
+            Stop.BOUND,
+            "a group is sorted once for all changes at hand, and a change moves few of it",
+            "tests/test_turns.py, `test_in_a_large_group_a_change_moves_few`",
+        ),
+        (
             "the deletion of a served namespace's RoleBinding",
             "keep the operator from serving any other namespace",
             Stop.BOUND,

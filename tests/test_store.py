@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from cloudharness_operator.cached import is_settled
 from cloudharness_operator.child import Child
 from cloudharness_operator.expiry import Expiry, Keep
 from cloudharness_operator.store import Store
+from cloudharness_operator.turns import Member
 from tests.builders import (
     CHILD_UID,
     FINISHED,
@@ -283,19 +285,34 @@ def test_a_group_has_those_that_have_not_ended(bench: Bench) -> None:
     bench.store.saw_operation(member("d", "d", 13, namespace="elsewhere"))
     bench.store.saw_operation(member("e", "e", 14, spec=LINE | {"concurrencyGroup": "other"}))
     bench.store.saw_operation(manifest(15))
-    found = bench.store.group("a")
-    assert {one: of.begun for one, of in found.items()} == {"a": False, "b": True}
-    assert bench.store.group("b") == found
-    assert set(bench.store.group("d")) == {"d"}
-    assert bench.store.group(UID) == {}
+    found = {one: bench.store.member(one) for one in ("a", "b", "c", "d", UID)}
+    begun = {one: of.begun for one, of in found.items() if of}
+    assert begun == {"a": False, "b": True, "d": False}
+    group = bench.store.group((NAMESPACE, "line"))
+    assert found["a"] is not None
+    assert group.ahead(found["a"]) == found["b"]
+    assert found["d"] is not None
+    assert bench.store.group(("elsewhere", "line")).ahead(found["d"]) is None
 
 
 def test_a_member_has_begun_when_its_child_is_there(bench: Bench) -> None:
     bench.store.saw_operation(member(UID, NAME, 10))
     bench.store.saw_child(child())
-    assert bench.store.group(UID)[UID].begun
+    bench.store.saw_operation(member("next", "next", 11))
+    waits = bench.store.member("next")
+    assert waits is not None
+
+    def ahead() -> Member | None:
+        return bench.store.group((NAMESPACE, "line")).ahead(waits)
+
+    first = bench.store.member(UID)
+    assert first is not None
+    assert first.begun
+    assert ahead() == first
     bench.store.saw_child(child("Succeeded", resource_version=21))
-    assert not bench.store.group(UID)[UID].begun
+    assert bench.store.member(UID) == replace(first, begun=False)
+    bench.store.lost_operation(UID)
+    assert ahead() is None
 
 
 @pytest.mark.parametrize(

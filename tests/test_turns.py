@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudharness_operation.runs import ConcurrencyPolicy
-from cloudharness_operator.turns import Member, ahead, concerned, place, read, successor
+from cloudharness_operator.turns import Group, Member, place, read
 from tests.builders import on_record, operation_manifest
 
 ALLOW, FORBID, REPLACE = ConcurrencyPolicy
@@ -57,7 +57,7 @@ OUSTS_TOO = member("ousts-too", REPLACE, at=6)
 )
 def test_who_is_ahead(me: Member, others: list[Member], expected: Member | None) -> None:
     for order in permutations([me, *others]):
-        assert ahead(me, order) == expected
+        assert Group(order).ahead(me) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_who_is_ahead(me: Member, others: list[Member], expected: Member | None)
 )
 def test_who_replaces(me: Member, others: list[Member], expected: Member | None) -> None:
     for order in permutations([me, *others]):
-        assert successor(me, order) == expected
+        assert Group(order).successor(me) == expected
 
 
 MEMBERS = st.builds(
@@ -100,8 +100,9 @@ GROUPS = st.lists(MEMBERS, max_size=6, unique_by=lambda one: one.name)
 
 @given(GROUPS)
 def test_at_most_one_begins_and_somebody_goes_on(group: list[Member]) -> None:
-    staying = [one for one in group if successor(one, group) is None]
-    beginning = [one for one in staying if one.waits and ahead(one, group) is None]
+    whole = Group(group)
+    staying = [one for one in group if whole.successor(one) is None]
+    beginning = [one for one in staying if one.waits and whole.ahead(one) is None]
     assert len(beginning) <= 1
     if beginning:
         assert not any(one.begun for one in group)
@@ -109,12 +110,34 @@ def test_at_most_one_begins_and_somebody_goes_on(group: list[Member]) -> None:
         assert beginning, "nobody runs, and nobody begins"
 
 
+def moves(one: Member, group: Group) -> bool:
+    """Whether something is to be done about a member: it begins, or is ended."""
+    return (one.waits and group.ahead(one) is None) or group.successor(one) is not None
+
+
+@given(GROUPS, GROUPS)
+def test_whom_a_change_moves_is_looked_at(before: list[Member], after: list[Member]) -> None:
+    old, new = Group(before), Group(after)
+    looked_at = new.moved_since(old)
+    for one in after:
+        # One that has changed itself is looked at anyway.
+        if one in before and moves(one, new) and not moves(one, old):
+            assert one.name in looked_at
+
+
 @given(GROUPS)
-def test_whom_a_change_may_move_is_told(group: list[Member]) -> None:
-    told = concerned(group)
-    for one in group:
-        moves = one.waits and ahead(one, group) is None
-        assert one.name in told or not (moves or successor(one, group))
+def test_all_that_move_are_looked_at_first(group: list[Member]) -> None:
+    whole = Group(group)
+    looked_at = whole.moved_since(None)
+    assert all(one.name in looked_at for one in group if moves(one, whole))
+
+
+@pytest.mark.parametrize("policy", ConcurrencyPolicy)
+def test_in_a_large_group_a_change_moves_few(policy: ConcurrencyPolicy) -> None:
+    members = [member(f"m{n:05}", policy) for n in range(10_000)]
+    before, after = Group(members[:-1]), Group(members)
+    assert len(after.moved_since(before)) <= 3
+    assert len(Group(members[1:]).moved_since(after)) <= 3
 
 
 @pytest.mark.parametrize(

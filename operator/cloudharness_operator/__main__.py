@@ -72,7 +72,8 @@ def _main() -> int:
 async def run(settings: Settings) -> int:
     """Put the parts together and run them; the end of any of them is the end of all."""
     queue, metrics = WorkQueue(), Metrics()
-    store = Store(queue.add, time.monotonic, queue.hurry)
+    soon = asyncio.get_running_loop().call_soon
+    store = Store(queue.add, time.monotonic, queue.hurry, soon)
     server = ServerTime(time.monotonic, lambda: now().timestamp())
     async with AsyncExitStack() as stack:
         fence = Fence(awake, until=0.0 if settings.lease else math.inf)

@@ -13,7 +13,7 @@ from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.event import event_id
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import FIRST_RUN
-from cloudharness_operator import bounded, expiry, turns
+from cloudharness_operator import bounded, expiry
 from cloudharness_operator.cached import CachedOperation
 from cloudharness_operator.child import Child
 from cloudharness_operator.expiry import Keep
@@ -101,10 +101,11 @@ class Observer:
         )
 
     def _among_others(self, seen: Seen) -> Seen:
-        group = self.store.group(seen.uid)
-        if (me := group.get(seen.uid)) is None:
+        record, me = self.store.operation(seen.uid), self.store.member(seen.uid)
+        if me is None or record is None or record.place is None:
             return seen
-        ahead, successor = turns.ahead(me, group.values()), turns.successor(me, group.values())
+        group = self.store.group(record.place)
+        ahead, successor = group.ahead(me), group.successor(me)
         return replace(seen, ahead=ahead, successor=successor.name if successor else "")
 
 

@@ -16,7 +16,7 @@ from cloudharness_operation.names import FIRST_RUN, child_name
 from cloudharness_operator import expiry, turns
 from cloudharness_operator.cached import CachedOperation, is_settled, kept
 from cloudharness_operator.child import Child
-from cloudharness_operator.turns import Member, Place
+from cloudharness_operator.turns import Group, Member, Place
 
 Manifest = dict[str, Any]
 
@@ -31,14 +31,23 @@ class Store:
         changed: Callable[[str], None],
         clock: Callable[[], float],
         ended: Callable[[str], None] | None = None,
+        later: Callable[[Callable[[], None]], object] = lambda call: call(),
     ) -> None:
-        """Start empty. `ended` is told in the stead of `changed` when somebody waits for an end."""
+        """Start empty.
+
+        `ended` is called in place of `changed` when an exit event waits for an end; `later` calls
+        what it is given when the changes at hand are over, so that many at once count as one.
+        """
         self._changed = changed
         self._ended = ended or changed
         self._clock = clock
         self._operations: dict[str, CachedOperation] = {}
         self._children: dict[str, tuple[Child, ...]] = {}
         self._groups: dict[Place, dict[str, Member]] = {}
+        self._views: dict[Place, Group] = {}
+        self._moved: dict[Place, Group] = {}
+        self._stirred: set[Place] = set()
+        self._later = later
         self._swept: set[str] = set()
         self._gone: OrderedDict[str, None] = OrderedDict()
 
@@ -65,16 +74,20 @@ class Store:
             return record.namespace
         return next((one.namespace for one in self.children(uid)), None)
 
-    def group(self, uid: str) -> dict[str, Member]:
-        """Return an operation's concurrency group by uid: all of it that has not ended."""
+    def member(self, uid: str) -> Member | None:
+        """Return an operation as a member of its concurrency group, or None if it is in none."""
         record = self._operations.get(uid)
-        return self._members(record.place) if record and record.place else {}
+        found = self._groups.get(record.place, {}).get(uid) if record and record.place else None
+        return self._as_begun(uid, found) if found else None
 
-    def _members(self, place: Place) -> dict[str, Member]:
-        known = self._groups.get(place, {})
-        return {one: self._told(one, member) for one, member in known.items()}
+    def group(self, place: Place) -> Group:
+        """Return a concurrency group: all of it that has not ended."""
+        if (view := self._views.get(place)) is None:
+            known = self._groups.get(place, {}).items()
+            view = self._views[place] = Group([self._as_begun(*one) for one in known])
+        return view
 
-    def _told(self, uid: str, member: Member) -> Member:
+    def _as_begun(self, uid: str, member: Member) -> Member:
         # A child is there before the status says so.
         living = any(not child.has_ended for child in self.children(uid))
         return replace(member, begun=True) if living else member
@@ -150,14 +163,25 @@ class Store:
         if now and member:
             self._groups.setdefault(now, {})[uid] = member
         for place in {one for one in (before, now) if one}:
-            self._stirred(place)
+            self._stir(place)
 
-    def _stirred(self, place: Place) -> None:
-        known = self._members(place)
-        moved = turns.concerned(known.values())
-        for one, of in known.items():
-            if of.name in moved:
-                self._changed(one)
+    def _stir(self, place: Place) -> None:
+        """Have those looked at whom a change in a group may move, once for all changes at hand."""
+        self._views.pop(place, None)
+        is_first = not self._stirred
+        self._stirred.add(place)
+        if is_first:
+            self._later(self._look_at_stirred)
+
+    def _look_at_stirred(self) -> None:
+        stirred, self._stirred = self._stirred, set()
+        for place in stirred:
+            before = self._moved.pop(place, None)
+            if known := self._groups.get(place):
+                now = self._moved[place] = self.group(place)
+                moved = now.moved_since(before)
+                for uid in [one for one, member in known.items() if member.name in moved]:
+                    self._changed(uid)
 
     def _disown(self, uid: str, record: CachedOperation) -> None:
         """Drop what was taken for a child of an operation before the operation was seen."""
@@ -185,6 +209,8 @@ class Store:
         if old != child:
             others = (one for one in known if one is not old)
             self._children[key] = tuple(sorted((*others, child), key=_run))
+            if record and record.place:
+                self._views.pop(record.place, None)
             over = child.is_held and child.has_ended and not (old and old.has_ended)
             (self._ended if over else self._changed)(key)
 
@@ -208,6 +234,9 @@ class Store:
             self._children[child.operation_uid] = left
         else:
             del self._children[child.operation_uid]
+        record = self._operations.get(child.operation_uid)
+        if record and record.place:
+            self._views.pop(record.place, None)
         self._changed(child.operation_uid)
 
     def listed_operations(self, seen: set[str], version: int, where: str) -> None:

@@ -6,9 +6,10 @@ restart, comes to the same order.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
 
@@ -60,7 +61,7 @@ def read(manifest: Manifest) -> Member | None:
     return Member(
         name=meta["name"],
         policy=_policy(spec),
-        queued=meta["creationTimestamp"] if first else finished.get("lastTransitionTime", ""),
+        queued=str(meta["creationTimestamp"] if first else finished.get("lastTransitionTime", "")),
         begun=bool(status.get("workflowRef")) and not over,
         ready=not (spec.get("suspend") or spec.get("cancel") or meta.get("deletionTimestamp")),
     )
@@ -85,39 +86,57 @@ def _condition(status: Manifest, kind: str) -> Manifest:
     return next(found, {})
 
 
-def ahead(me: Member, members: Collection[Member]) -> Member | None:
-    """Return who has to go before a member may begin: the first in the queue, or who runs."""
-    if me.policy is ConcurrencyPolicy.ALLOW:
-        return None
-    others = [one for one in members if one.name != me.name]
-    before = [one for one in others if one.waits and one.order < me.order]
-    if before and me.policy is ConcurrencyPolicy.FORBID:
-        return min(before, key=_order)
-    return min((one for one in others if one.begun), key=_order, default=None)
+class Group:
+    """The members of a group at one moment, in their order; no question takes a search.
+
+    A user who may create operations can put ten thousand of them into one group.
+    """
+
+    def __init__(self, members: Collection[Member]) -> None:
+        """Take all that have not ended."""
+        found = sorted(members, key=_order)
+        self._orders = [one.order for one in found]
+        self._names = [one.name for one in found]
+        self.first = next((one for one in found if one.waits), None)
+        # Two, since one of them may be the member that asks.
+        self._begun = [one for one in found if one.begun][:2]
+        self.newest = next((one for one in reversed(found) if _replaces(one)), None)
+
+    def ahead(self, me: Member) -> Member | None:
+        """Return the member that has to end before another may begin: the first, or one that runs."""
+        if me.policy is ConcurrencyPolicy.ALLOW:
+            return None
+        first = self.first
+        if me.policy is ConcurrencyPolicy.FORBID and first and first.order < me.order:
+            return first
+        return next((one for one in self._begun if one.name != me.name), None)
+
+    def successor(self, me: Member) -> Member | None:
+        """Return the operation that ends a member, to run in its place, or None."""
+        if not (me.begun or me.waits):
+            return None
+        return self.newest if self.newest and self.newest.order > me.order else None
+
+    def moved_since(self, before: Group | None) -> set[str]:
+        """Return the names of those that a change of the group may move: it is not always all.
+
+        The first in the queue, and the newest that replaces others, may begin. Those between the
+        newest of before and the newest of now have a successor now, or have one no more.
+        """
+        found = {one.name for one in (self.first, self.newest) if one}
+        ends = [one.newest.order if one and one.newest else _NEVER for one in (before, self)]
+        if ends[0] == ends[1]:
+            return found
+        begin, end = (bisect_left(self._orders, order) for order in sorted(ends))
+        return found | set(self._names[begin:end])
+
+
+_NEVER: Final = ("", "")
 
 
 def _order(one: Member) -> tuple[str, str]:
     return one.order
 
 
-def successor(me: Member, members: Collection[Member]) -> Member | None:
-    """Return the operation that ends a member, to run in its place, or None."""
-    if not (me.begun or me.waits):
-        return None
-    younger = [one for one in members if _replaces(one) and one.order > me.order]
-    return max(younger, key=_order, default=None)
-
-
 def _replaces(one: Member) -> bool:
     return one.policy is ConcurrencyPolicy.REPLACE and (one.ready or one.begun)
-
-
-def concerned(members: Collection[Member]) -> set[str]:
-    """Return the names of those that a change in the group may move: it is not always all."""
-    waiting = [one for one in members if one.waits]
-    first = {min(waiting, key=_order).name} if waiting else set()
-    replacing = [one for one in members if _replaces(one)]
-    if not replacing:
-        return first
-    newest = max(replacing, key=_order)
-    return {one.name for one in members if one.order <= newest.order} | first
