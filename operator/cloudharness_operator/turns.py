@@ -103,7 +103,7 @@ class Group:
         self.newest = next((one for one in reversed(found) if _replaces(one)), None)
 
     def ahead(self, me: Member) -> Member | None:
-        """Return the member that must end before another one begins: the first, or one that runs."""
+        """Return the member that must end before another one may begin, or None."""
         if me.policy is ConcurrencyPolicy.ALLOW:
             return None
         first = self.first
