@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,11 @@ SETTINGS = (
     Defaults(task_image="python:3.13", argo="3.7", topics=("events-*",), policy=STRICT),
 )
 CHILDREN = (None, child("Running", tasks=(task("a"),)), child("Failed"), child("Succeeded"))
+
+pytestmark = pytest.mark.filterwarnings(
+    # What is drawn is large on purpose.
+    "ignore:Generating overly large repr:hypothesis.errors.HypothesisWarning"
+)
 
 fuzzed = settings(
     max_examples=int(os.environ.get("FUZZ", "120")),

@@ -271,8 +271,8 @@ def test_topics_that_are_allowed(topic: str, patterns: tuple[str, ...], allowed:
         assert told.topics == ("everything",)
 
 
-def test_a_task_that_does_nothing_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"tasks\.idle: give exactly one of"):
+def test_a_task_that_does_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"spec\.tasks\.0: a task is exactly one of"):
         workflow(operation({"name": "idle"}), DEFAULTS)
 
 

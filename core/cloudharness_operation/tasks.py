@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import keyword
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from cloudharness_operation.bounds import within
 from cloudharness_operation.lifetime import Duration
@@ -31,6 +39,7 @@ MAX_PATCH_SIZE: Final = 128 * 1024
 """Characters of JSON."""
 KINDS: Final = ("python", "bash", "command", "custom")
 KINDS_TEXT: Final = "python, bash, command and custom"
+ONE_KIND: Final = f"a task is exactly one of {KINDS_TEXT}: give one, and no other"
 
 Source = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SOURCE_LENGTH)]
 IMAGE_PATTERN: Final = (
@@ -179,7 +188,7 @@ class Task(PodSettings):
         json_schema_extra=rules(
             (
                 f"[{', '.join(f'has(self.{kind})' for kind in KINDS)}].filter(x, x).size() == 1",
-                f"a task is exactly one of {KINDS_TEXT}: give one, and no other",
+                ONE_KIND,
             )
         )
     )
@@ -232,3 +241,10 @@ class Task(PodSettings):
     """Changes to the task's Argo template, as a JSON merge patch: for what has no field here. What
     the installed Argo does not know is refused, as is what has more than 131072 characters or 64
     levels, and what this operator's `tasks.templatePatch` does not allow."""
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        # The CRD's rule says so too; an older CRD may not have had it.
+        if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
+            raise PydanticCustomError("kind", ONE_KIND)
+        return self
