@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ class Attack:
     """The operation as JSON, by its name."""
     says: str = ""
     """A part of the message."""
+    long: bool = False
+    """It belongs to `make test-long`: it differs from another one by the field alone."""
 
 
 def _json(*tasks: Manifest, **spec: Any) -> Callable[[str], str]:
@@ -154,7 +156,8 @@ def _tenancy() -> Iterator[Attack]:
         ("in `podSpecPatch`, in other letters", _pod(SERVICEACCOUNTNAME=ACCOUNT)),
         ("in `podSpecPatch`, by its old name", _pod(serviceAccount=ACCOUNT)),
     ):
-        yield ended(f"its account, {name}", _ACCOUNT, task, own, _OWN)
+        attack = ended(f"its account, {name}", _ACCOUNT, task, own, _OWN)
+        yield replace(attack, long=not name.startswith("in `podSpecPatch`"))
     for name, task in (
         ("computed by Argo", _patched(serviceAccountName="{{=sprig.lower('CHO')}}")),
         ("in YAML", _patched(podSpecPatch=f"serviceAccountName: {ACCOUNT}")),
@@ -170,7 +173,8 @@ def _tenancy() -> Iterator[Attack]:
         ("projected", _patched(volumes=[{"name": "v", "projected": {"sources": sources}}])),
         ("in `podSpecPatch`", _pod(volumes=[volume])),
     ):
-        yield ended(f"its Secret, {name}", _READ, task, secret, _OWN_SECRETS)
+        attack = ended(f"its Secret, {name}", _READ, task, secret, _OWN_SECRETS)
+        yield replace(attack, long=name not in ("as a variable", "in `podSpecPatch`"))
     pulled = {"imagePullSecrets": [{"name": KAFKA_SECRET}]}
     yield ended("its Secret, to pull", _READ, bash("true"), secret, _OWN_SECRETS, **pulled)
     lock = {"mutexes": [{"name": "cloudharness-group", "namespace": "kube-system"}]}

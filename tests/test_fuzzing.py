@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 fuzzed = settings(
-    max_examples=int(os.environ.get("FUZZ", "120")),
+    max_examples=int(os.environ.get("FUZZ", "60")),
     deadline=None,
     # The same ones each time, but where many are asked for.
     derandomize="FUZZ" not in os.environ,

@@ -90,7 +90,11 @@ def restarts(arena: Installation) -> int:
 
 
 def rows(stop: Stop) -> list[object]:
-    return [pytest.param(one, id=one.name) for one in ATTACKS if one.stop is stop and one.body]
+    return [
+        pytest.param(one, id=one.name, marks=[pytest.mark.long] if one.long else [])
+        for one in ATTACKS
+        if one.stop is stop and one.body
+    ]
 
 
 def unique() -> str:
@@ -216,7 +220,8 @@ HOSTILE: dict[str, Manifest] = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_workflow_with_a_hostile_status_ends_all_the_same(arena: Installation, what: str) -> None:
     name = unique()
-    arena.apply(operation(name, bash("sleep 600"), topic="attacks-status"))
+    nowhere = {"nodeSelector": {"example.org/there-is-none": "yes"}}
+    arena.apply(operation(name, bash("true"), topic="attacks-status", **nowhere))
     eventually(lambda: arena.workflows(name))
     (child,) = arena.workflows(name)
     changes = {"phase": "Failed", "finishedAt": "2026-01-01T00:00:00Z", **HOSTILE[what]}
@@ -232,7 +237,11 @@ def test_a_workflow_with_a_hostile_status_ends_all_the_same(arena: Installation,
 
 @pytest.mark.parametrize(
     ("what", "unit"),
-    [("time", "time="), ("escapes", "\\x1b[31m\\x00\\x07"), ("executor", 'time=a level=b msg=\\"')],
+    [
+        ("time", "time="),
+        ("escapes", "\\x1b[31m\\x00\\x07"),
+        pytest.param("executor", 'time=a level=b msg=\\"', marks=pytest.mark.long),
+    ],
 )
 def test_a_hostile_log_costs_nothing_but_its_lines(
     arena: Installation, what: str, unit: str
