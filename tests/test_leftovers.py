@@ -26,7 +26,7 @@ from tests.builders import (
     destination,
     seen,
 )
-from tests.test_plan import told
+from tests.test_plan import told as effects
 
 END = FINISHED.timestamp()
 LIMIT = 600
@@ -200,7 +200,7 @@ FORMER = [
 
 @pytest.mark.parametrize(("what", "expected"), [*ORPHANS, *FORMER])
 def test_a_decision(what: Seen, expected: dict[str, Any]) -> None:
-    assert told(leftovers.decide(what, DEFAULTS)) == expected
+    assert effects(leftovers.decide(what, DEFAULTS)) == expected
 
 
 def test_an_orphan_tells_what_its_annotation_says() -> None:

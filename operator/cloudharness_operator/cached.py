@@ -39,7 +39,7 @@ class CachedOperation:
 
     @property
     def settled(self) -> bool:
-        """Whether it has ended, with everything about it on record."""
+        """Whether the operation has ended and its status is complete."""
         return self.text is None
 
     @property
@@ -55,7 +55,7 @@ class CachedOperation:
 
 
 def is_settled(manifest: Manifest) -> bool:
-    """Return whether an operation has ended and nobody waits to be told."""
+    """Return whether an operation has ended and no exit event is pending."""
     status, generation = manifest.get("status") or {}, manifest["metadata"].get("generation")
     if status.get("observedGeneration", generation) != generation:
         return False  # What somebody has changed since is to be observed, at least.

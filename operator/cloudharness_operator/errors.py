@@ -48,3 +48,11 @@ class ApiError(Exception):
         """Whether the same request can only get the same answer."""
         # The API server reports etcd's limit of an object as an internal error.
         return self.code in (400, 413, 422) or "request is too large" in self.message
+
+
+def is_unexpected(error: Exception) -> bool:
+    """Whether an error is a defect of the operator's own code, whose traceback is needed.
+
+    A server that refuses has given its reason, and a connection that breaks has none to give.
+    """
+    return not isinstance(error, ApiError | OSError | TimeoutError)

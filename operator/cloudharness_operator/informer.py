@@ -11,12 +11,13 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from cloudharness_operation.names import LABEL_UID
 from cloudharness_operator.api import Listing
 from cloudharness_operator.cluster import operations_path, workflows_path
-from cloudharness_operator.errors import ApiError
+from cloudharness_operator.errors import ApiError, is_unexpected
 from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
 from cloudharness_operator.served import Served
 from cloudharness_operator.store import Store
@@ -67,14 +68,11 @@ class Parts(NamedTuple):
     served: Served
 
 
-def _failed(path: str, error: Exception) -> None:
-    # A defect of ours needs its traceback; a server that says no has said why.
-    unexpected = not isinstance(error, ApiError | OSError | TimeoutError)
-    log.warning("listing %s: %r", path, error, exc_info=unexpected)
+class _Collection:
+    """A collection of a namespace (`""`: of all), whose state its lists report."""
 
-
-class Children:
-    """Follows the children of a namespace (`""`: of all) by list and watch."""
+    kind: ClassVar[str]
+    path: ClassVar[Callable[..., str]]
 
     def __init__(
         self,
@@ -88,9 +86,23 @@ class Children:
         self._source = source
         self._store = store
         self._namespace = namespace
-        self._path = workflows_path(namespace)
+        self._path = type(self).path(namespace)
         self._resync = resync
         self._intake, self._served = parts
+
+    def _listed(self) -> None:
+        self._served.listed(self._namespace, self.kind)
+
+    def _failed(self, error: Exception) -> None:
+        log.warning("listing %s: %r", self._path, error, exc_info=is_unexpected(error))
+        self._served.failed(self._namespace, self.kind, error)
+
+
+class Children(_Collection):
+    """Follows the children of a namespace (`""`: of all) by list and watch."""
+
+    kind = WORKFLOW
+    path = staticmethod(workflows_path)
 
     async def run(self) -> None:
         """Follow for ever."""
@@ -101,8 +113,7 @@ class Children:
                 # Not a success yet: a server may list well, and refuse each watch.
                 await self._follow(version, backoff)
             except Exception as error:  # noqa: BLE001 - no error may end the list for good.
-                _failed(self._path, error)
-                self._served.failed(self._namespace, WORKFLOW, error)
+                self._failed(error)
                 await backoff.wait()
 
     async def _list(self) -> str:
@@ -111,7 +122,7 @@ class Children:
             version = page.version
             seen.update(self._intake.child(item) for item in page.items)
         self._store.listed_children(seen, int(version), self._namespace)
-        self._served.listed(self._namespace, WORKFLOW)
+        self._listed()
         return version
 
     async def _follow(self, version: str, backoff: Backoff) -> None:
@@ -140,29 +151,19 @@ class Children:
             self._intake.child(manifest, gone=kind == "DELETED")
 
 
-class Operations:
+class Operations(_Collection):
     """Lists the operations of a namespace (`""`: of all) at an interval, and when that is wanted.
 
     Their watch is kopf's. Whenever it begins anew, all are listed here, after the version that it
     begins with: so nothing falls between the two, and what was deleted in a gap is found.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        store: Store,
-        namespace: str,
-        resync: float,
-        parts: Parts,
-    ) -> None:
-        """Take the seconds between two lists as `resync`."""
-        self._source = source
-        self._store = store
-        self._namespace = namespace
-        self._path = operations_path(namespace)
-        self._resync = resync
-        self._intake, self._served = parts
-        self._wanted = asyncio.Event()
+    kind = OPERATION
+    path = staticmethod(operations_path)
+
+    @cached_property
+    def _wanted(self) -> asyncio.Event:
+        return asyncio.Event()
 
     async def run(self) -> None:
         """List for ever."""
@@ -172,11 +173,10 @@ class Operations:
             try:
                 await self._list()
             except Exception as error:  # noqa: BLE001 - no error may end the list for good.
-                _failed(self._path, error)
-                self._served.failed(self._namespace, OPERATION, error)
+                self._failed(error)
                 await backoff.wait()
                 continue
-            self._served.listed(self._namespace, OPERATION)
+            self._listed()
             backoff.reset()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), self._resync)

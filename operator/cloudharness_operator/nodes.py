@@ -158,7 +158,7 @@ def _task(name: str, nodes: Sequence[Manifest], workflow: Manifest) -> TaskStatu
     reason = _why_failed(message) if phase in _FAILED else None
     if phase is TaskPhase.PENDING:
         reason = _why_waiting(message)
-    told = phase in _FAILED or (phase is TaskPhase.PENDING and reason)
+    is_shown = phase in _FAILED or (phase is TaskPhase.PENDING and reason)
     pods = [node for node in attempts if node.get("type") == "Pod"]
     code = (last.get("outputs") or {}).get("exitCode")
     return TaskStatus(
@@ -171,7 +171,7 @@ def _task(name: str, nodes: Sequence[Manifest], workflow: Manifest) -> TaskStatu
         attempts=len(pods) or None,
         exit_code=int(code) if code else None,
         reason=reason,
-        message=shortened(message or phase.value, MAX_TASK_MESSAGE) if told else None,
+        message=shortened(message or phase.value, MAX_TASK_MESSAGE) if is_shown else None,
     )
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Final
 
-from cloudharness_operator.errors import ApiError
+from cloudharness_operator.errors import ApiError, is_unexpected
 
 FIRST_BACKOFF: Final = 0.05
 LAST_BACKOFF: Final = 60.0
@@ -114,8 +114,7 @@ class WorkQueue:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(LAST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 20))
         delay *= 0.5 + self._jitter() / 2
-        # A defect of ours needs its traceback; a server that says no has said why.
-        unexpected = not isinstance(error, ApiError | OSError | TimeoutError)
+        unexpected = is_unexpected(error)
         final = unexpected or (isinstance(error, ApiError) and error.is_final)
         if final and failures >= MAX_FAILURES:
             del self._failures[key]

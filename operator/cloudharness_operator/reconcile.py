@@ -270,7 +270,7 @@ def _place(record: CachedOperation | None, child: Child | None) -> tuple[str, st
 
 
 def _referenced(record: CachedOperation | None) -> str | None:
-    if record is None or record.manifest is None:
+    if record is None or (manifest := record.manifest) is None:
         return None
-    reference = (record.manifest.get("status") or {}).get("workflowRef") or {}
+    reference = (manifest.get("status") or {}).get("workflowRef") or {}
     return reference.get("name")

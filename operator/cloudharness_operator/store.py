@@ -166,7 +166,7 @@ class Store:
             self._stir(place)
 
     def _stir(self, place: Place) -> None:
-        """Have those looked at whom a change in a group may move, once for all changes at hand."""
+        """Queue the members that a change of a group may affect, once for all changes at hand."""
         self._views.pop(place, None)
         is_first = not self._stirred
         self._stirred.add(place)

@@ -23,9 +23,9 @@ def decide(seen: Seen, bad: Unreadable, defaults: Defaults) -> Plan:
     to = _destination(seen, bad, defaults)
     if not bad.status.is_true("Finished"):
         # The end is on record before it is told, since nothing else keeps what it was.
-        told = status.PUBLISHING if to else None
+        notified = status.PUBLISHING if to else None
         why = Note(bad.reason, str(bad.error))
-        new = status.invalid(bad.status, bad.generation, why, told, seen.now)
+        new = status.invalid(bad.status, bad.generation, why, notified, seen.now)
         return Plan(status=status.changes(bad.status, new))
     if to is None or bad.status.is_settled:
         return Plan(status=status.observed(bad.status, bad.generation))

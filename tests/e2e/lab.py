@@ -163,3 +163,11 @@ SAYS = [
     ("security-context", "work", "uid=1000 gid=1000 groups=1000"),
     ("security-context", "work", "touch: cannot touch '/usr/mark': Read-only file system"),
 ]
+
+
+def has_succeeded(lab: Lab, name: str) -> None:
+    """Check that an example has ended well, with a pod for each task."""
+    status = lab.operations[name]["status"]
+    assert (status["phase"], status["reason"]) == ("Succeeded", "AllTasksSucceeded")
+    tasks = {task["name"] for task in Example(name).operation["spec"]["tasks"]}
+    assert lab.pods[name].keys() == tasks

@@ -13,7 +13,7 @@ import yaml
 
 from cloudharness_operation.names import LABEL_OPERATION
 from tests import kafka
-from tests.e2e.lab import GPU, RUN, SAYS, Lab, local, opened, pod_nodes
+from tests.e2e.lab import GPU, RUN, SAYS, Lab, has_succeeded, local, opened, pod_nodes
 from tests.examples import UID, Example, names
 from tests.installation import Installation, eventually
 
@@ -43,10 +43,7 @@ def _told(node: Any) -> Any:
 
 @pytest.mark.parametrize("name", RUN)
 def test_an_example_succeeds(lab: Lab, name: str) -> None:
-    status = lab.operations[name]["status"]
-    assert (status["phase"], status["reason"]) == ("Succeeded", "AllTasksSucceeded")
-    tasks = {task["name"] for task in Example(name).operation["spec"]["tasks"]}
-    assert lab.pods[name].keys() == tasks
+    has_succeeded(lab, name)
 
 
 @pytest.mark.parametrize("name", names())

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from cloudharness_operation.render.restricted import CONTAINER, POD
-from tests.e2e.lab import GPU, RUN, SAYS, Lab, Manifest, opened
+from tests.e2e.lab import GPU, RUN, SAYS, Lab, Manifest, has_succeeded, opened
 from tests.e2e.operations import bash, operation
-from tests.examples import Example, names
+from tests.examples import names
 from tests.installation import Installation, eventually
 
 # The examples share a PriorityClass and a label of a node with those of test_examples.
@@ -118,10 +118,7 @@ def conforming(document: Manifest) -> Manifest:
 @pytest.mark.long
 @pytest.mark.parametrize("name", RUN)
 def test_an_example_succeeds(lab: Lab, name: str) -> None:
-    status = lab.operations[name]["status"]
-    assert (status["phase"], status["reason"]) == ("Succeeded", "AllTasksSucceeded")
-    tasks = {task["name"] for task in Example(name).operation["spec"]["tasks"]}
-    assert lab.pods[name].keys() == tasks
+    has_succeeded(lab, name)
 
 
 @pytest.mark.long
