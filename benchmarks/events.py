@@ -24,9 +24,9 @@ import confluent_kafka
 
 from benchmarks.crowd import apply_crowd, finished, resident
 from cloudharness_operation.event import Destination, ExitEvent, Outcome, timestamp
-from cloudharness_operator.connection import configuration
-from cloudharness_operator.delivery import State
-from cloudharness_operator.notify import Client, KafkaPublisher
+from cloudharness_operator.decide.delivery import DeliveryState
+from cloudharness_operator.kafka.config import configuration
+from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
 from tests.brokers import brokers
 from tests.cluster import Cluster, ClusterError, open_cluster
 from tests.cluster.embedded import EmbeddedCluster
@@ -103,7 +103,7 @@ async def publish(servers: str) -> None:
         await acked.get()
     took = time.monotonic() - begun
     known = [publisher.delivery(event(number).id) for number in range(EVENTS + 1)]
-    if not all(one is not None and one.state is State.ACKED for one in known):
+    if not all(one is not None and one.state is DeliveryState.ACKED for one in known):
         raise RuntimeError("not all events were acknowledged")
     print(f"{EVENTS} events acknowledged in {took:.2f} s: {EVENTS / took:.0f} a second", flush=True)
     times = []
@@ -118,7 +118,15 @@ async def publish(servers: str) -> None:
 
 def event(number: int) -> ExitEvent:
     """Return an event like those that are sent."""
-    to = Destination(f"uid-{number}", "namespace", f"op-{number}", "1", ("benchmark",), "x" * 100)
+    to = Destination(
+        uid=f"uid-{number}",
+        namespace="namespace",
+        operation=f"op-{number}",
+        run="1",
+        run_id="1",
+        topics=("benchmark",),
+        payload="x" * 100,
+    )
     outcome = Outcome("Succeeded", "AllTasksSucceeded", "all tasks succeeded", NOW, NOW)
     return ExitEvent(to, outcome, f"op-{number}-12345")
 

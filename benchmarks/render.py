@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import API_VERSION, KIND
-from cloudharness_operation.render import Defaults, workflow
-from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render import workflow
+from cloudharness_operation.render.facts import ClusterFacts
 
 Manifest = dict[str, Any]
 
@@ -25,7 +26,7 @@ ROUNDS: Final = 5
 DEFAULTS: Final = Defaults(
     task_image="python:3.13-slim", service_account="cloudharness-task", topic="everything"
 )
-FACTS: Final = Facts(claims={"data": frozenset({"ReadWriteOnce"})})
+FACTS: Final = ClusterFacts(claims={"data": frozenset({"ReadWriteOnce"})})
 KINDS: Final[tuple[Manifest, ...]] = (
     {"bash": {"source": "echo one\n" * 20}},
     {"python": {"source": "print(1)\n" * 20}},

@@ -22,7 +22,7 @@ from cloudharness_operation.names import (
     WORKFLOW_API_VERSION,
     WORKFLOW_PLURAL,
 )
-from cloudharness_operator import bounded
+from cloudharness_operator import bounded_json
 from tests.cluster import ClusterError
 
 Manifest = dict[str, Any]
@@ -56,7 +56,7 @@ class ApiServer:
     def ask(self, method: str, kind: str, path: str = "", **more: Any) -> tuple[int, Manifest]:
         """Make a request about objects of a kind; return the answer's status and what it holds."""
         answer = self._request(method, kind, path, **more)
-        found: Manifest = bounded.loads(answer.content)
+        found: Manifest = bounded_json.loads(answer.content)
         return answer.status_code, found
 
     def _request(self, method: str, kind: str, path: str, **more: Any) -> Any:
@@ -149,7 +149,7 @@ class ApiServer:
         }
         with self._request("GET", kind, "", params=asked, stream=True, timeout=60) as answer:
             for line in answer.iter_lines(chunk_size=None):
-                event = bounded.loads(line)
+                event = bounded_json.loads(line)
                 if event["type"] not in ("ADDED", "MODIFIED"):
                     return
                 yield event["object"]

@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.event import Destination, ExitEvent, Outcome
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import FIRST_RUN, child_name, resource_path
-from cloudharness_operation.record import (
+from cloudharness_operation.status import (
     Condition,
     OperationStatus,
     Phase,
@@ -19,10 +20,12 @@ from cloudharness_operation.record import (
     TaskStatus,
     WorkflowRef,
 )
-from cloudharness_operation.render import Defaults
-from cloudharness_operator.child import Child
-from cloudharness_operator.delivery import Delivery, State
-from cloudharness_operator.seen import Seen
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.decision import decide
+from cloudharness_operator.decide.delivery import Delivery, DeliveryState
+from cloudharness_operator.decide.intervention import MAX_REMINDERS, Intervention, Termination
+from cloudharness_operator.decide.plan import Plan
+from cloudharness_operator.decide.state import ObservedState
 
 NAMESPACE: Final = "lab"
 NAME: Final = "sums"
@@ -230,15 +233,28 @@ def child(phase: str = "", *, held: bool = False, **fields: Any) -> Child:
     return replace(plain, **fields)
 
 
+def ended_by(why: Termination) -> Intervention:
+    """Return a termination of which Argo is not reminded any more."""
+    return Intervention(why.at, MAX_REMINDERS, why)
+
+
 def task(name: str = "add", phase: str = "Running", **fields: Any) -> TaskStatus:
     """Return a task as a child has it."""
     return TaskStatus(name=name, phase=TaskPhase(phase), **fields)
 
 
 def destination(**fields: Any) -> Destination:
-    """Return where the exit of the operation is told."""
-    plain = Destination(UID, NAMESPACE, NAME, str(FIRST_RUN), (TOPIC,), "", "1")
-    return replace(plain, **fields)
+    """Return where the end of the operation's run is published."""
+    plain = Destination(
+        uid=UID,
+        namespace=NAMESPACE,
+        operation=NAME,
+        run=str(FIRST_RUN),
+        run_id="1",
+        topics=(TOPIC,),
+        payload="",
+    )
+    return plain.model_copy(update=fields)
 
 
 def outcome(
@@ -257,14 +273,21 @@ def exit_event(end: Outcome | None = None, **fields: Any) -> ExitEvent:
     return ExitEvent(destination(**fields), end or outcome(), CHILD)
 
 
-def delivery(state: State, *, begun: float = CLOCK, **fields: Any) -> Delivery:
+def delivery(state: DeliveryState, *, begun: float = CLOCK, **fields: Any) -> Delivery:
     """Return what became of an event that was published at `begun`."""
     return replace(Delivery(state, begun, begun), **fields)
 
 
-def seen(**fields: Any) -> Seen:
-    """Return what a decision rests on: nothing, if nothing is said."""
-    return replace(Seen(UID, NOW, CLOCK, since=CLOCK), **fields)
+def observed(**fields: Any) -> ObservedState:
+    """Return an observed state: empty, but for the given fields."""
+    return replace(ObservedState(UID, NOW, CLOCK, since=CLOCK), **fields)
+
+
+def plan(state: ObservedState, defaults: Defaults) -> Plan:
+    """Return the plan for a state in which nothing has to be read first."""
+    step = decide(state, defaults)
+    assert isinstance(step, Plan), step
+    return step
 
 
 def holds(status: OperationStatus) -> dict[str, str]:

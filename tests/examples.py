@@ -10,10 +10,11 @@ from typing import Any, Final
 import yaml
 from typing_extensions import override
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import FIRST_RUN, KIND, child_name
-from cloudharness_operation.render import Defaults, needs, workflow
-from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render import needs, workflow
+from cloudharness_operation.render.facts import ClusterFacts
 
 ROOT: Final = Path(__file__).parents[1]
 VALUES: Final = ROOT / "charts" / "cloudharness-operator" / "values.yaml"
@@ -69,7 +70,7 @@ class Example:
         operation = Operation.parse(self.operation | {"metadata": metadata})
         return workflow(operation, defaults(), self._facts(operation))
 
-    def _facts(self, operation: Operation) -> Facts:
+    def _facts(self, operation: Operation) -> ClusterFacts:
         """Return what the operator finds in a namespace with the other documents in it."""
         asked = needs(operation, defaults())
         claims = {
@@ -77,7 +78,7 @@ class Example:
             for one in self._of_kind("PersistentVolumeClaim")
         }
         maps = {one["metadata"]["name"]: one["data"] for one in self._of_kind("ConfigMap")}
-        return Facts(
+        return ClusterFacts(
             claims={name: claims[name] for name in asked.claims if name in claims},
             images=maps[CATALOGUE] if asked.images and CATALOGUE in maps else {},
         )

@@ -15,8 +15,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloudharness_operator.api import JSON_PATCH, MERGE_PATCH, PAGE, TOKEN_LIFE, Api, Token, session
 from cloudharness_operator.errors import ApiError
+from cloudharness_operator.kube.http import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    PAGE,
+    TOKEN_LIFE,
+    Api,
+    Token,
+    session,
+)
 
 PATH = "/apis/argoproj.io/v1alpha1/workflows"
 

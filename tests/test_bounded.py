@@ -10,8 +10,8 @@ import pytest
 
 from cloudharness_operation.bounds import MAX_DEPTH as MAX_ALLOWED
 from cloudharness_operation.bounds import is_deeper
-from cloudharness_operator import bounded
-from cloudharness_operator.bounded import LARGE, MAX_DEPTH, REDUCED
+from cloudharness_operator import bounded_json
+from cloudharness_operator.bounded_json import LARGE, MAX_DEPTH, REDUCED
 from tests.builders import NAME, UID, operation_manifest
 
 
@@ -33,19 +33,19 @@ def brackets(levels: int) -> bytes:
     ],
 )
 def test_what_is_too_deep_is_null(text: bytes, levels: int, expected: bytes) -> None:
-    assert bounded.shallow(text, levels) == expected
+    assert bounded_json.shallow(text, levels) == expected
     json.loads(expected)
 
 
 @pytest.mark.parametrize("levels", [1, MAX_DEPTH, 1000, 1025, 10_000])
 def test_json_of_any_depth_is_read(levels: int) -> None:
-    assert isinstance(bounded.loads(brackets(levels)), list)
+    assert isinstance(bounded_json.loads(brackets(levels)), list)
 
 
 @pytest.mark.parametrize("text", [b"[", b"<html>", b'{"a":}', brackets(2000)[:-1]])
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        bounded.loads(text)
+        bounded_json.loads(text)
 
 
 def event(args: str, kind: str = "MODIFIED") -> bytes:
@@ -67,7 +67,7 @@ def event(args: str, kind: str = "MODIFIED") -> bytes:
     ids=["objects", "text", "brackets"],
 )
 def test_an_operation_that_is_too_much_is_reduced(args: str, kind: str) -> None:
-    line = bounded.event(event(args, kind))
+    line = bounded_json.event(event(args, kind))
     found = json.loads(line)
     assert len(line) < 2000
     assert found["type"] == kind
@@ -79,7 +79,7 @@ def test_an_operation_that_is_too_much_is_reduced(args: str, kind: str) -> None:
 
 @pytest.mark.parametrize("levels", [300, 600, 1200, 9990])
 def test_an_operation_that_is_too_deep_can_be_decoded_and_is_still_too_deep(levels: int) -> None:
-    found = json.loads(bounded.event(event(brackets(levels).decode())))
+    found = json.loads(bounded_json.event(event(brackets(levels).decode())))
     if REDUCED not in found["object"]:
         args = found["object"]["spec"]["tasks"][0]["python"]["args"]
         assert is_deeper(args, MAX_ALLOWED)
@@ -96,7 +96,7 @@ def test_an_operation_that_is_too_deep_can_be_decoded_and_is_still_too_deep(leve
     ],
 )
 def test_all_others_stay_as_they_are(line: bytes) -> None:
-    assert bounded.event(line) == line
+    assert bounded_json.event(line) == line
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_all_others_stay_as_they_are(line: bytes) -> None:
     ],
 )
 def test_what_is_kept(manifest: Any, spec: Any, status: Any) -> None:
-    found = bounded.reduced({"metadata": {"uid": "1", "ownerReferences": []}, **manifest})
+    found = bounded_json.reduced({"metadata": {"uid": "1", "ownerReferences": []}, **manifest})
     assert (found["spec"], found["status"]) == (spec, status)
     assert found["metadata"]["uid"] == "1"
     assert "ownerReferences" not in found["metadata"]

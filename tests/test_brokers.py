@@ -11,10 +11,21 @@ import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError
 
-from cloudharness_operator.brokers import REASONS, Trouble, connection_trouble, reason, security
-from cloudharness_operator.connection import Seldom, configuration, files, logger
-from cloudharness_operator.delivery import PUBLISH_FAILED
+from cloudharness_operation.reasons import PUBLISH_FAILED
 from cloudharness_operator.errors import InvalidSettings
+from cloudharness_operator.kafka.config import (
+    RateLimitedLogFilter,
+    configuration,
+    files,
+    logger,
+    security,
+)
+from cloudharness_operator.kafka.errors import (
+    REASONS,
+    ConnectionProblem,
+    connection_problem,
+    reason,
+)
 
 CA = "-----BEGIN CERTIFICATE-----\nauthority\n-----END CERTIFICATE-----"
 CRT = "-----BEGIN CERTIFICATE-----\nclient\n-----END CERTIFICATE-----"
@@ -250,7 +261,7 @@ def test_any_other_error_is_a_failure() -> None:
 
 
 def test_what_is_logged_over_and_over_is_logged_once_a_minute() -> None:
-    seldom = Seldom()
+    seldom = RateLimitedLogFilter()
 
     def passes(text: str, at: float) -> bool:
         record = logging.makeLogRecord({"msg": text, "created": at})
@@ -261,8 +272,8 @@ def test_what_is_logged_over_and_over_is_logged_once_a_minute() -> None:
     assert passes("refused", 102.0)
     assert not passes("cut off (after 1ms in state UP)", 159.0)
     assert passes("cut off (after 1ms in state UP)", 160.0)
-    assert sum(isinstance(one, Seldom) for one in logger().filters) == 1
-    assert sum(isinstance(one, Seldom) for one in logger().filters) == 1
+    assert sum(isinstance(one, RateLimitedLogFilter) for one in logger().filters) == 1
+    assert sum(isinstance(one, RateLimitedLogFilter) for one in logger().filters) == 1
 
 
 ALERT = "ssl://kafka:9093: Receive failed: error:0A000412:SSL routines::ssl/tls alert"
@@ -270,12 +281,12 @@ ALERT = "ssl://kafka:9093: Receive failed: error:0A000412:SSL routines::ssl/tls 
 
 def test_a_certificate_that_is_refused_is_told_apart_from_a_broker_that_is_away() -> None:
     message = f"{ALERT} bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)"
-    found = connection_trouble("_TRANSPORT", message, None)
+    found = connection_problem("_TRANSPORT", message, None)
     assert found == ("TLSFailed", f"{ALERT} bad certificate: SSL alert number 42")
 
 
-DENIED = Trouble("AuthenticationFailed", "wrong password")
-AWAY = Trouble("BrokerUnavailable", "refused")
+DENIED = ConnectionProblem("AuthenticationFailed", "wrong password")
+AWAY = ConnectionProblem("BrokerUnavailable", "refused")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +304,7 @@ AWAY = Trouble("BrokerUnavailable", "refused")
     ],
 )
 def test_what_hinders_all_events(
-    error: str, known: Trouble | None, expected: tuple[str, str] | None
+    error: str, known: ConnectionProblem | None, expected: tuple[str, str] | None
 ) -> None:
     message = "new (after 12ms in state AUTH_REQ, 3 identical error(s) suppressed)"
-    assert connection_trouble(error, message, known) == expected
+    assert connection_problem(error, message, known) == expected

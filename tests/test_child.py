@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operation.record import ClaimStatus
-from cloudharness_operator.child import Child, Note
+from cloudharness_operation.status import ClaimStatus
+from cloudharness_operator.decide.child import Child, ReasonMessage
+from cloudharness_operator.loop import intake
+from cloudharness_operator.loop.served import Served
+from cloudharness_operator.loop.store import Store
 from tests.builders import (
     CHILD,
     CHILD_UID,
@@ -126,7 +129,12 @@ FAILED = node("add", "Failed", "main: Error (exit code 3)")
 @pytest.mark.parametrize(
     ("phase", "nodes", "waiting", "failure"),
     [
-        ("Running", [STUCK], Note("Unschedulable", "task add: Unschedulable: 0/2 nodes"), ""),
+        (
+            "Running",
+            [STUCK],
+            ReasonMessage("Unschedulable", "task add: Unschedulable: 0/2 nodes"),
+            "",
+        ),
         ("Failed", [STUCK], None, ""),
         ("Running", [FAILED], None, ""),
         ("Failed", [FAILED], None, "task add: main: Error (exit code 3)"),
@@ -135,7 +143,7 @@ FAILED = node("add", "Failed", "main: Error (exit code 3)")
     ids=["it waits", "it has ended", "a task failed", "and so has all", "nothing is known"],
 )
 def test_trouble_is_told_while_it_matters(
-    phase: str, nodes: list[dict[str, Any]], waiting: Note | None, failure: str
+    phase: str, nodes: list[dict[str, Any]], waiting: ReasonMessage | None, failure: str
 ) -> None:
     found = read(phase, *nodes)
     assert (found.waiting, found.failure) == (waiting, failure)
@@ -154,9 +162,14 @@ def test_trouble_is_told_while_it_matters(
 def test_what_cannot_be_read_of_nodes_costs_nothing_else(
     status: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = Child.read(workflow_manifest(status={"phase": "Succeeded", **status}))
+    manifest = workflow_manifest(status={"phase": "Succeeded", **status})
+    found = Child.read(manifest)
     assert (found.phase, found.tasks) == ("Succeeded", ())
-    assert f"nodes of Workflow {CHILD}" in caplog.text
+    assert found.details_error
+    store = Store(lambda _: None, lambda: 0.0)
+    intake.workflows(store, Served((), intake.KINDS)).upsert(manifest)
+    assert store.current(found) == found
+    assert f"nodes of Workflow {NAMESPACE}/{CHILD}" in caplog.text
 
 
 def test_tasks_with_a_deadline_of_their_own_are_known() -> None:

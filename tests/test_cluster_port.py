@@ -9,10 +9,11 @@ import pytest
 from typing_extensions import override
 
 from cloudharness_operation.render import workflow
-from cloudharness_operator.api import JSON_PATCH, MERGE_PATCH, Api
-from cloudharness_operator.child import Child
-from cloudharness_operator.cluster import KubernetesCluster, operations_path, workflows_path
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.k8s_events import EventMessage, to_manifests
 from cloudharness_operator.errors import ApiError
+from cloudharness_operator.kube.cluster import KubernetesCluster, operations_path, workflows_path
+from cloudharness_operator.kube.http import JSON_PATCH, MERGE_PATCH, Api
 from tests.builders import (
     CHILD,
     CHILD_UID,
@@ -36,7 +37,7 @@ INVALID = ApiError(422, "Invalid", "the server rejected our request")
 class FakeApi(Api):
     """Answers what it is told to, and notes what it is asked."""
 
-    def __init__(self, answer: dict[str, Any] | ApiError) -> None:
+    def __init__(self, answer: dict[str, Any] | ApiError | OSError) -> None:
         self._answer = answer
         self.asked: list[tuple[object, ...]] = []
 
@@ -64,7 +65,7 @@ class FakeApi(Api):
 
     def _answered(self, *asked: object) -> dict[str, Any]:
         self.asked.append(asked)
-        if isinstance(self._answer, ApiError):
+        if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
 
@@ -125,7 +126,7 @@ def test_a_status_is_changed_in_the_version_that_was_seen() -> None:
 def test_only_our_finalizer_is_taken_off(finalizers: tuple[str, ...], place: int) -> None:
     api = FakeApi(workflow_manifest(finalizers=("a/b",), version=21))
     held = child(finalizers=finalizers)
-    left = asyncio.run(KubernetesCluster(api).release(held))
+    left = asyncio.run(KubernetesCluster(api).remove_finalizer(held))
     assert left == child(finalizers=("a/b",), resource_version=21)
     body = [
         {"op": "test", "path": "/metadata/uid", "value": CHILD_UID},
@@ -167,7 +168,7 @@ def test_an_operation_is_deleted_as_it_was_seen(held: bool) -> None:
 
 def test_the_pods_of_one_workflow_are_stopped() -> None:
     api = FakeApi({"items": [{"metadata": {"name": name}} for name in ("one", "two")]})
-    assert asyncio.run(KubernetesCluster(api).stop_pods(child())) == ("one", "two")
+    assert asyncio.run(KubernetesCluster(api).delete_pods(child())) == ("one", "two")
     asked = {
         "labelSelector": f"workflows.argoproj.io/workflow={CHILD}",
         "fieldSelector": "status.phase!=Succeeded,status.phase!=Failed",
@@ -180,7 +181,7 @@ async def asked_for_all(cluster: KubernetesCluster) -> list[object]:
     return [
         await cluster.get_workflow("lab", CHILD),
         await cluster.get_operation("lab", "sums"),
-        await cluster.release(child(held=True)),
+        await cluster.remove_finalizer(child(held=True)),
         await cluster.delete_workflow(child()),
         await cluster.delete_operation("lab", "sums", UID, "10"),
     ]
@@ -190,10 +191,25 @@ def test_what_is_gone_is_no_error() -> None:
     assert asyncio.run(asked_for_all(KubernetesCluster(FakeApi(MISSING)))) == [None] * 5
 
 
-@pytest.mark.parametrize("call", ["get_workflow", "get_operation", "release"])
+@pytest.mark.parametrize("error", [INVALID, OSError("cut off"), TimeoutError()], ids=repr)
+def test_an_event_that_cannot_be_created_is_logged(
+    error: ApiError | OSError, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = FakeApi(error)
+    message = EventMessage("Complete", "done")
+    manifests = to_manifests(operation_manifest(), (message, message), NOW)
+    asyncio.run(KubernetesCluster(api).create_events(manifests))
+    path = "/apis/events.k8s.io/v1/namespaces/lab/events"
+    assert [one[:2] for one in api.asked] == [("POST", path)] * 2
+    assert caplog.text.count("Event Complete of sums") == 2
+
+
+@pytest.mark.parametrize("call", ["get_workflow", "get_operation", "remove_finalizer"])
 def test_another_refusal_is_an_error(call: str) -> None:
     cluster = KubernetesCluster(FakeApi(INVALID))
-    arguments: tuple[str | Child, ...] = ("lab", "x") if call != "release" else (child(held=True),)
+    arguments: tuple[str | Child, ...] = (
+        ("lab", "x") if call != "remove_finalizer" else (child(held=True),)
+    )
     with pytest.raises(ApiError, match="422"):
         asyncio.run(getattr(cluster, call)(*arguments))
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operation.names import ANNOTATION_CUT
-from cloudharness_operation.record import OperationStatus, TaskPhase
-from cloudharness_operator import control, cut
-from cloudharness_operator.child import Child, Note
-from cloudharness_operator.cut import MAX_MESSAGE, Cut
-from cloudharness_operator.nodes import Wait
-from tests.builders import FINISHED, NOW, STARTED, child, operation, task
+from cloudharness_operation.names import ANNOTATION_INTERVENTION
+from cloudharness_operation.status import OperationStatus, TaskPhase
+from cloudharness_operator.decide import control, intervention
+from cloudharness_operator.decide.child import Child, ReasonMessage
+from cloudharness_operator.decide.intervention import MAX_MESSAGE, Intervention, Termination
+from cloudharness_operator.decide.nodes import Wait
+from tests.builders import FINISHED, NOW, STARTED, child, ended_by, operation, task
 
 LIMIT = 600
-CANCELLED = Cut("Cancelled", "spec.cancel is Stop", NOW)
-STUCK = Cut("PendingDeadlineExceeded", "task add: no image", NOW)
+CANCELLED = Termination("Cancelled", "spec.cancel is Stop", NOW)
+STUCK = Termination("PendingDeadlineExceeded", "task add: no image", NOW)
 
 
 def ago(seconds: float) -> datetime:
@@ -39,10 +39,9 @@ def told(patch: dict[str, Any] | None) -> Any:
     if patch is None:
         return None
     assert set(patch) <= {"spec", "metadata"}
-    text = patch.get("metadata", {}).get("annotations", {}).get(ANNOTATION_CUT)
-    why = json.loads(text) if text else {}
-    assert why.pop("at", "2026-01-02T03:04:05Z") == "2026-01-02T03:04:05Z"
-    return patch.get("spec"), *why.values()
+    text = patch.get("metadata", {}).get("annotations", {}).get(ANNOTATION_INTERVENTION)
+    why = (json.loads(text) if text else {}).get("termination", {})
+    return patch.get("spec"), *(why[key] for key in ("reason", "message") if key in why)
 
 
 STOP = {"shutdown": "Stop"}
@@ -79,17 +78,21 @@ UNSEEN = (
             ({"suspend": None, **STOP}, *ON_STOP),
         ),
         ({"cancel": "Stop", "suspend": True}, running(), (STOP, *ON_STOP)),
-        ({"cancel": "Stop"}, running(shutdown="Stop", cut=CANCELLED), None),
-        ({"cancel": "Terminate"}, running(shutdown="Stop", cut=CANCELLED), (END,)),
-        ({"cancel": "Stop"}, running(shutdown="Terminate", cut=STUCK), None),
+        ({"cancel": "Stop"}, running(shutdown="Stop", intervention=ended_by(CANCELLED)), None),
+        (
+            {"cancel": "Terminate"},
+            running(shutdown="Stop", intervention=ended_by(CANCELLED)),
+            (END, CANCELLED.reason, CANCELLED.message),
+        ),
+        ({"cancel": "Stop"}, running(shutdown="Terminate", intervention=ended_by(STUCK)), None),
         ({"cancel": "Stop"}, running(shutdown="Stop"), (None, *ON_STOP)),
-        ({"cancel": "Stop"}, running(cut=CANCELLED), (STOP,)),
+        ({"cancel": "Stop"}, running(intervention=ended_by(CANCELLED)), (STOP, *ON_STOP)),
         ({}, running(shutdown="Stop", suspended=True), ({"suspend": None},)),
         ({"suspend": True}, running(shutdown="Stop"), None),
         ({}, waiting(599), None),
         ({}, waiting(600), (END, *PULL)),
-        ({}, waiting(600, cut=STUCK, shutdown="Terminate"), None),
-        ({}, waiting(600, cut=STUCK), (END,)),
+        ({}, waiting(600, intervention=ended_by(STUCK), shutdown="Terminate"), None),
+        ({}, waiting(600, intervention=ended_by(STUCK)), (END, STUCK.reason, STUCK.message)),
         ({"suspend": True}, waiting(600, suspended=True), ({"suspend": None, **END}, *PULL)),
         ({"pendingDeadlineSeconds": 0}, waiting(9999), None),
         ({"pendingDeadlineSeconds": 700}, waiting(650), None),
@@ -132,17 +135,17 @@ UNSEEN = (
     ],
 )
 def test_what_a_child_is_made_to_do(spec: dict[str, Any], found: Child, expected: Any) -> None:
-    assert told(control.patch(operation(spec=spec), found, NOW, LIMIT)) == expected
+    assert told(control.workflow_patch(operation(spec=spec), found, NOW, LIMIT)) == expected
 
 
 def test_nothing_is_counted_where_the_operator_gives_no_limit() -> None:
-    assert control.patch(operation(), waiting(9999), NOW, 0) is None
-    assert control.next_look(operation(), waiting(9999), NOW, 0) is None
+    assert control.workflow_patch(operation(), waiting(9999), NOW, 0) is None
+    assert control.next_deadline(operation(), waiting(9999), NOW, 0) is None
 
 
 def test_a_pod_that_says_nothing_now_is_told_by_what_it_said_before() -> None:
     before = OperationStatus(tasks=(task(phase="Pending", reason="ImagePullFailed", message="x"),))
-    patch = control.patch(operation(status=before), waiting(600, ""), NOW, LIMIT)
+    patch = control.workflow_patch(operation(status=before), waiting(600, ""), NOW, LIMIT)
     assert told(patch)[2] == "task add: x (pendingDeadlineSeconds: 600)"
 
 
@@ -158,13 +161,13 @@ def test_a_pod_that_says_nothing_now_is_told_by_what_it_said_before() -> None:
         (running(started=ago(10), deadline=30, suspended=True), 20.0),
         (child(created=ago(595)), 5.0),
         (waiting(595, started=ago(10), deadline=30, suspended=True), 5.0),
-        (child(cut=CANCELLED), 30.0),
-        (running(cut=CANCELLED, shutdown="Stop"), None),
-        (running(cut=CANCELLED, shutdown="Terminate"), 90.0),
+        (child(intervention=ended_by(CANCELLED)), 30.0),
+        (running(intervention=ended_by(CANCELLED), shutdown="Stop"), None),
+        (running(intervention=ended_by(CANCELLED), shutdown="Terminate"), 90.0),
     ],
 )
 def test_when_to_look_again(found: Child, expected: float | None) -> None:
-    assert control.next_look(operation(), found, NOW, LIMIT) == expected
+    assert control.next_deadline(operation(), found, NOW, LIMIT) == expected
 
 
 def end(phase: str, *tasks: Any, **fields: Any) -> Child:
@@ -186,10 +189,10 @@ BY_HAND = "Stopped with strategy 'Stop'"
     ("found", "expected"),
     [
         (end("Failed"), None),
-        (end("Failed", cut=CANCELLED), "Cancelled"),
-        (end("Error", cut=CANCELLED), "Cancelled"),
-        (end("Succeeded", cut=CANCELLED, shutdown="Stop"), None),
-        (end("Failed", cut=STUCK, deadline=30), "PendingDeadlineExceeded"),
+        (end("Failed", intervention=ended_by(CANCELLED)), "Cancelled"),
+        (end("Error", intervention=ended_by(CANCELLED)), "Cancelled"),
+        (end("Succeeded", intervention=ended_by(CANCELLED), shutdown="Stop"), None),
+        (end("Failed", intervention=ended_by(STUCK), deadline=30), "PendingDeadlineExceeded"),
         (end("Failed", shutdown="Stop", message=BY_HAND), "Cancelled"),
         (end("Failed", message=BY_HAND), None),
         (end("Failed", shutdown="Stop", message="another"), None),
@@ -222,23 +225,39 @@ BY_HAND = "Stopped with strategy 'Stop'"
     ],
 )
 def test_why_a_run_ended(found: Child, expected: str | None) -> None:
-    why = control.verdict(found)
+    why = control.termination_cause(found)
     assert (why and why.reason) == expected
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (child(cut=Cut("Cancelled", "m", ago(30))), Note("Cancelled", "m")),
-        (child(cut=Cut("Cancelled", "m", ago(29))), None),
-        (running(cut=Cut("Cancelled", "m", ago(99)), shutdown="Stop"), None),
-        (running(cut=Cut("Cancelled", "m", ago(89)), shutdown="Terminate"), None),
-        (running(cut=Cut("Cancelled", "m", ago(90)), shutdown="Terminate"), Note("Cancelled", "m")),
+        (
+            child(intervention=ended_by(Termination("Cancelled", "m", ago(30)))),
+            ReasonMessage("Cancelled", "m"),
+        ),
+        (child(intervention=ended_by(Termination("Cancelled", "m", ago(29)))), None),
+        (
+            running(intervention=ended_by(Termination("Cancelled", "m", ago(99))), shutdown="Stop"),
+            None,
+        ),
+        (
+            running(
+                intervention=ended_by(Termination("Cancelled", "m", ago(89))), shutdown="Terminate"
+            ),
+            None,
+        ),
+        (
+            running(
+                intervention=ended_by(Termination("Cancelled", "m", ago(90))), shutdown="Terminate"
+            ),
+            ReasonMessage("Cancelled", "m"),
+        ),
         (child(), None),
     ],
 )
-def test_what_argo_does_not_answer(found: Child, expected: Note | None) -> None:
-    assert control.unanswered(found, NOW) == expected
+def test_what_argo_does_not_answer(found: Child, expected: ReasonMessage | None) -> None:
+    assert control.stop_timed_out(found, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -248,12 +267,12 @@ def test_what_argo_does_not_answer(found: Child, expected: Note | None) -> None:
         ({"suspend": True}, None, "Suspended"),
         ({"suspend": True}, running(), None),
         ({}, running(suspended=True), "Suspended"),
-        ({}, running(cut=CANCELLED, suspended=True), "Cancelling"),
-        ({}, running(cut=STUCK), "PendingDeadlineExceeded"),
+        ({}, running(intervention=ended_by(CANCELLED), suspended=True), "Cancelling"),
+        ({}, running(intervention=ended_by(STUCK)), "PendingDeadlineExceeded"),
     ],
 )
 def test_where_it_stands(spec: dict[str, Any], found: Child | None, expected: str | None) -> None:
-    note = control.standing(operation(spec=spec), found)
+    note = control.pending_reason(operation(spec=spec), found)
     assert (note and note.reason) == expected
 
 
@@ -268,20 +287,23 @@ def test_where_it_stands(spec: dict[str, Any], found: Child | None, expected: st
     ],
 )
 def test_what_is_begun_after_the_end_is_ended(found: Child | None, *, ended: bool) -> None:
-    assert (control.needless(found, NOW) is not None) == ended
+    assert (control.stop_unstarted(found, NOW) is not None) == ended
 
 
-def test_a_cut_is_read_as_it_was_written() -> None:
-    assert cut.from_annotation(STUCK.to_annotation()) == STUCK
-    long = replace(STUCK, message="ü" * 5000)
-    assert cut.from_annotation(long.to_annotation()) == replace(STUCK, message="ü" * MAX_MESSAGE)
+def test_a_termination_is_read_as_it_was_written() -> None:
+    def written(why: Termination) -> Intervention | None:
+        (text,) = Intervention(NOW, 3, why).to_annotations().values()
+        return intervention.from_annotation(text)
+
+    assert written(STUCK) == Intervention(NOW, 3, STUCK)
+    short = replace(STUCK, message="ü" * MAX_MESSAGE)
+    assert written(replace(STUCK, message="ü" * 5000)) == Intervention(NOW, 3, short)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "x",
+        '""',
         "[]",
         "null",
         "{}",
@@ -293,11 +315,12 @@ def test_a_cut_is_read_as_it_was_written() -> None:
         '{"reason": "a", "message": "", "at": 3}',
     ],
 )
-def test_what_somebody_else_has_written_is_no_cut(text: str) -> None:
-    assert cut.from_annotation(text) is None
+def test_what_somebody_else_has_written_is_no_termination(text: str) -> None:
+    whole = f'{{"at": "2026-01-02T03:04:05Z", "reminders": 0, "termination": {text}}}'
+    assert intervention.from_annotation(whole) == Intervention(NOW)
 
 
 def test_the_phases_that_count_as_failed() -> None:
     for phase in (TaskPhase.FAILED, TaskPhase.ERROR):
         late = task(phase=phase.value, completion_time=FINISHED)
-        assert control.verdict(child("Failed", tasks=(late,), deadline=30)) is not None
+        assert control.termination_cause(child("Failed", tasks=(late,), deadline=30)) is not None

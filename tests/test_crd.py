@@ -11,13 +11,13 @@ import yaml
 
 from cloudharness_operation import crd
 from cloudharness_operation.model import OperationSpec
-from cloudharness_operation.record import OperationStatus
 from cloudharness_operation.resource import (
     LABEL_PATTERN,
     QUALIFIED_NAME_PATTERN,
     SUBDOMAIN_PATTERN,
     cel,
 )
+from cloudharness_operation.status import OperationStatus
 from cloudharness_operation.tasks import KINDS
 from tests.builders import holds
 

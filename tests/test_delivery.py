@@ -6,16 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from cloudharness_operator.delivery import (
-    BROKER_UNAVAILABLE,
-    LAST_RETRY,
-    MESSAGE_TOO_LARGE,
-    PUBLISH_FAILED,
-    Delivery,
-    State,
-)
+from cloudharness_operation.reasons import BROKER_UNAVAILABLE, MESSAGE_TOO_LARGE, PUBLISH_FAILED
+from cloudharness_operator.decide.delivery import LAST_RETRY, Delivery, DeliveryState
 
-BEGUN = Delivery(State.PENDING, begun=5.0, changed=5.0)
+BEGUN = Delivery(DeliveryState.PENDING, begun=5.0, changed=5.0)
 
 
 def test_an_event_that_has_begun_says_so() -> None:
@@ -25,10 +19,12 @@ def test_an_event_that_has_begun_says_so() -> None:
 
 def test_an_event_keeps_its_beginning_and_its_trouble_through_retries() -> None:
     failed = BEGUN.failed(6.0, PUBLISH_FAILED, "not allowed")
-    assert failed == Delivery(State.FAILED, 5.0, 6.0, 1, PUBLISH_FAILED, "not allowed")
+    assert failed == Delivery(DeliveryState.FAILED, 5.0, 6.0, 1, PUBLISH_FAILED, "not allowed")
     again = failed.again(9.0)
-    assert again == Delivery(State.PENDING, 5.0, 9.0, 2, PUBLISH_FAILED, "not allowed")
-    assert again.acked(9.5) == Delivery(State.ACKED, 5.0, 9.5, 2, PUBLISH_FAILED, "not allowed")
+    assert again == Delivery(DeliveryState.PENDING, 5.0, 9.0, 2, PUBLISH_FAILED, "not allowed")
+    assert again.acked(9.5) == Delivery(
+        DeliveryState.ACKED, 5.0, 9.5, 2, PUBLISH_FAILED, "not allowed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +40,7 @@ def test_an_event_keeps_its_beginning_and_its_trouble_through_retries() -> None:
     ],
 )
 def test_a_retry_comes_ever_later(attempts: int, wait: float) -> None:
-    failed = Delivery(State.FAILED, begun=5.0, changed=100.0, attempts=attempts)
+    failed = Delivery(DeliveryState.FAILED, begun=5.0, changed=100.0, attempts=attempts)
     assert failed.retry_at == 100.0 + wait
 
 
@@ -56,6 +52,6 @@ def test_what_will_not_change_by_itself_is_tried_once_a_minute() -> None:
 def test_what_waits_is_tried_at_once_when_what_hindered_it_is_gone() -> None:
     failed = replace(BEGUN, attempts=20).failed(6.0, PUBLISH_FAILED, "not allowed")
     assert failed.renewed(9.0).retry_at == 9.0
-    pending = BEGUN.hindered(PUBLISH_FAILED, "not allowed").renewed(9.0)
-    assert (pending.state, pending.retry_at, pending.begun) == (State.FAILED, 9.0, 5.0)
+    pending = BEGUN.waiting_for(PUBLISH_FAILED, "not allowed").renewed(9.0)
+    assert (pending.state, pending.retry_at, pending.begun) == (DeliveryState.FAILED, 9.0, 5.0)
     assert (pending.reason, pending.message) == (PUBLISH_FAILED, "not allowed")

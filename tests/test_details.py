@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import (
+from cloudharness_operation.render import workflow
+from cloudharness_operation.render.facts import ClusterFacts
+from cloudharness_operation.status import (
     ClaimStatus,
     OperationStatus,
     TaskCounts,
     TaskPhase,
     TaskStatus,
 )
-from cloudharness_operation.render import workflow
-from cloudharness_operation.render.facts import Facts
-from cloudharness_operator import details
-from cloudharness_operator.child import Child
+from cloudharness_operator.decide import details
+from cloudharness_operator.decide.child import Child
 from tests.builders import (
     BASH,
     CHILD,
@@ -61,11 +61,14 @@ def test_tasks_under_way(
     expected: tuple[TaskStatus, ...],
 ) -> None:
     of = operation(BASH, PYTHON, status=known(*before))
-    assert details.under_way(of, child("Running", tasks=found)) == expected
+    assert details.in_progress(of, child("Running", tasks=found)) == expected
 
 
 def test_tasks_of_a_child_that_is_gone_are_those_on_record() -> None:
-    assert details.under_way(operation(BASH, PYTHON, status=known(ADD, SHOW)), None) == (ADD, SHOW)
+    assert details.in_progress(operation(BASH, PYTHON, status=known(ADD, SHOW)), None) == (
+        ADD,
+        SHOW,
+    )
 
 
 LOST = outcome("Error", "WorkflowLost", "it is gone")
@@ -107,7 +110,7 @@ def test_counts_are_of_phases() -> None:
     assert details.counts(()) is None
 
 
-def rendered(facts: Facts, *volumes: dict[str, Any]) -> tuple[Operation, Child]:
+def rendered(facts: ClusterFacts, *volumes: dict[str, Any]) -> tuple[Operation, Child]:
     manifest = operation_manifest()
     manifest["spec"]["sharedVolumes"] = list(volumes)
     of = Operation.parse(manifest)
@@ -117,7 +120,7 @@ def rendered(facts: Facts, *volumes: dict[str, Any]) -> tuple[Operation, Child]:
 
 def test_claims_that_were_found_and_made() -> None:
     of, made = rendered(
-        Facts(claims={"old": frozenset({"ReadWriteOnce"})}),
+        ClusterFacts(claims={"old": frozenset({"ReadWriteOnce"})}),
         {"claim": "old", "mountPath": "/mnt/old"},
         {"claim": "old", "mountPath": "/mnt/again"},
         {"claim": "new", "mountPath": "/mnt/new"},

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operator.elector import Candidacy, Elector, ElectorThread
 from cloudharness_operator.errors import ApiError
-from cloudharness_operator.fence import Fence
-from cloudharness_operator.lease import DEADLINE, DURATION, LOOK, RENEW
+from cloudharness_operator.leader.elector import ElectionConfig, Elector, ElectorThread
+from cloudharness_operator.leader.fence import Fence
+from cloudharness_operator.leader.lease import DEADLINE, DURATION, RENEW, RETRY
 from tests.builders import until
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/lab/leases"
@@ -87,7 +87,7 @@ class World:
 
     def candidate(self, me: str) -> Elector:
         fence = self.fences[me] = Fence(lambda: self.now)
-        my = Candidacy("lab", "lead", me, lambda: self.now, lambda: WALL, lambda: 0.0)
+        my = ElectionConfig("lab", "lead", me, lambda: self.now, lambda: WALL, lambda: 0.0)
         return Elector(self.server, my, fence, lambda: self.gained.append(me))
 
     @property
@@ -121,12 +121,12 @@ def test_the_second_waits_and_writes_nothing() -> None:
         await one.turn()
         world.server.asked.clear()
         for _ in range(30):
-            world.now += LOOK
+            world.now += RETRY
             await two.turn()
             assert world.server.asked == ["get"]
             await one.turn()
             world.server.asked.clear()
-        assert (world.acting, world.gained, two.pause()) == (["one"], ["one"], LOOK)
+        assert (world.acting, world.gained, two.pause()) == (["one"], ["one"], RETRY)
 
     asyncio.run(run())
 
@@ -143,7 +143,7 @@ def test_a_dead_leader_is_followed_when_its_time_is_over() -> None:
             assert len(world.acting) <= 1
             world.now += two.pause()
         assert world.acting == ["two"]
-        assert DURATION <= world.now - died <= DURATION + 2 * LOOK + RENEW
+        assert DURATION <= world.now - died <= DURATION + 2 * RETRY + RENEW
         assert world.server.lease
         assert world.server.lease["spec"]["leaseTransitions"] == 1
 
@@ -206,7 +206,7 @@ def test_a_leader_that_cannot_renew_acts_until_its_deadline(error: Exception) ->
         world.server.fails = error
         world.now += DEADLINE - 0.1
         await one.turn()
-        assert (world.acting, one.pause()) == (["one"], LOOK)
+        assert (world.acting, one.pause()) == (["one"], RETRY)
         world.now += 0.1
         await one.turn()
         assert world.acting == []
@@ -295,7 +295,7 @@ def in_thread(server: Server, me: str = "one") -> ElectorThread:
     async def connect() -> AsyncIterator[Server]:
         yield server
 
-    my = Candidacy("lab", "lead", me, time.monotonic, lambda: WALL, lambda: 0.0)
+    my = ElectionConfig("lab", "lead", me, time.monotonic, lambda: WALL, lambda: 0.0)
     return ElectorThread(connect, my)
 
 

@@ -15,11 +15,12 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from cloudharness_operation import pods, render, security
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.model import Operation
-from cloudharness_operation.render import Defaults, unmet, workflow
+from cloudharness_operation.render import unsupported, workflow
 from cloudharness_operation.render.engine import misfits, respelled, template_misfit
 from cloudharness_operation.render.engine_types import ENGINES, TYPES
-from cloudharness_operation.render.facts import Facts, Pod
+from cloudharness_operation.render.facts import ClusterFacts, Pod
 from cloudharness_operation.resource import Resource
 from tests import engine_types
 from tests.builders import operation, operation_manifest
@@ -127,7 +128,7 @@ SET: dict[str, Any] = {
         "initContainers": [{"name": "b", "image": "x"}],
     }
 }
-FACTS = Facts(
+FACTS = ClusterFacts(
     claims={"there": frozenset({"ReadWriteOnce"}), "found": frozenset({"ReadWriteOnce"})},
     pods=(Pod({"b": "2"}, "node1"),),
     images={"x": "registry/x:1"},
@@ -300,7 +301,7 @@ def test_a_patch_that_the_engine_does_not_understand_is_not_accepted(
 ) -> None:
     tasks = [{"name": name, **KINDS["bash"]} for name in ("a", "b")]
     tasks[1]["templatePatch"] = {"pendingTimeout": "1m"}
-    assert unmet(operation(*tasks), Defaults("x", argo=argo)) == problem
+    assert unsupported(operation(*tasks), Defaults("x", argo=argo)) == problem
 
 
 def test_the_chart_knows_the_same_engines() -> None:

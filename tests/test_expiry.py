@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudharness_operation.lifetime import TTL_DEFAULT
-from cloudharness_operator.child import Child
-from cloudharness_operator.expiry import (
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.expiry import (
+    EVENT_TTL,
     FOR_EVER,
     LONGEST_WAIT,
-    NEWS,
     Due,
     Expiry,
-    Keep,
+    Retention,
     due,
     of_child,
     read,
@@ -64,7 +64,7 @@ def test_the_seconds_of_a_workflow(
     phase = ("Succeeded", "Failed", "Error")[place]
     found = read(ended(phase, **said))
     assert found is not None
-    assert of_child(found.keep, child(phase), END, END) == after[place]
+    assert of_child(found.retention, child(phase), END, END) == after[place]
     if given == {}:
         assert found == Expiry(END)
 
@@ -96,7 +96,7 @@ def test_what_is_not_understood_deletes_nothing(given: Any) -> None:
 )
 def test_the_seconds_of_a_record(given: Any, after: int | None) -> None:
     found = read(ended(ttlStrategy={}, ttlSecondsAfterFinished=given))
-    assert found == Expiry(END, record_after=after)
+    assert found == Expiry(END, ttl=after)
 
 
 def test_what_is_being_deleted_is_not_deleted_again() -> None:
@@ -137,47 +137,60 @@ def row(sentence: str, expiry: Expiry | None, of: Child | None, at: float, **exp
 
 DUE = [
     row("nothing is due of what has no time", None, DONE, 1e6),
-    row("a Workflow waits for its time", Expiry(END, Keep(10, 10)), DONE, 3, after=7.0),
     row(
-        "a far time is worked out again", Expiry(END, Keep(9**9, 9**9)), DONE, 0, after=LONGEST_WAIT
+        "a Workflow waits for its time", Expiry(END, Retention(10, 10)), DONE, 3, requeue_after=7.0
     ),
-    row("its time has come", Expiry(END, Keep(10, 10)), DONE, 10, child=DONE),
-    row("its time has long come", Expiry(END, Keep(10, 10)), DONE, 1e6, child=DONE),
-    row("at once", Expiry(END, Keep(0, 0)), DONE, 0, child=DONE),
-    row("nothing is due of what is gone", Expiry(END, Keep(10, 10)), None, 1e6),
-    row("a held one is told of first", Expiry(END, Keep(0, 0)), child("Succeeded", held=True), 9),
+    row(
+        "a far time is worked out again",
+        Expiry(END, Retention(9**9, 9**9)),
+        DONE,
+        0,
+        requeue_after=LONGEST_WAIT,
+    ),
+    row("its time has come", Expiry(END, Retention(10, 10)), DONE, 10, workflow=DONE),
+    row("its time has long come", Expiry(END, Retention(10, 10)), DONE, 1e6, workflow=DONE),
+    row("at once", Expiry(END, Retention(0, 0)), DONE, 0, workflow=DONE),
+    row("nothing is due of what is gone", Expiry(END, Retention(10, 10)), None, 1e6),
+    row(
+        "a held one is told of first",
+        Expiry(END, Retention(0, 0)),
+        child("Succeeded", held=True),
+        9,
+    ),
     row(
         "one that is being deleted is not deleted again",
-        Expiry(END, Keep(0, 0)),
+        Expiry(END, Retention(0, 0)),
         child("Failed", deleted=NOW),
         9,
     ),
-    row("one that runs again is left alone", Expiry(END, Keep(0, 0)), child("Running"), 9),
+    row("one that runs again is left alone", Expiry(END, Retention(0, 0)), child("Running"), 9),
     row(
         "and kept from its new end on",
-        Expiry(END, Keep(10, 10)),
+        Expiry(END, Retention(10, 10)),
         child("Failed", finished=LATER),
         12,
-        after=3.0,
+        requeue_after=3.0,
     ),
     row(
         "one without a time of its own has its operation's",
-        Expiry(END, Keep(10, 10)),
+        Expiry(END, Retention(10, 10)),
         child("Failed", finished=None),
         4,
-        after=6.0,
+        requeue_after=6.0,
     ),
-    row("the pods of one that was ended may stop by themselves", None, STOPPED, 4, after=6.0),
-    row("and are ended then", None, STOPPED, 10, stubborn=STOPPED),
-    row("not after a long time", None, STOPPED, NEWS + 10),
-    row("they go with their Workflow", Expiry(END, Keep(0, 0)), STOPPED, 10, child=STOPPED),
+    row(
+        "the pods of one that was ended may stop by themselves", None, STOPPED, 4, requeue_after=6.0
+    ),
+    row("and are ended then", None, STOPPED, 10, pods=STOPPED),
+    row("not after a long time", None, STOPPED, EVENT_TTL + 10),
+    row("they go with their Workflow", Expiry(END, Retention(0, 0)), STOPPED, 10, workflow=STOPPED),
     row(
         "they go before their Workflow",
-        Expiry(END, Keep(60, 60)),
+        Expiry(END, Retention(60, 60)),
         STOPPED,
         10,
-        stubborn=STOPPED,
-        after=50.0,
+        pods=STOPPED,
+        requeue_after=50.0,
     ),
     row(
         "not if it is being deleted",
@@ -187,52 +200,71 @@ DUE = [
     ),
     row(
         "those of one that Argo does not end count from its operation's end",
-        Expiry(END, Keep(60, 60)),
+        Expiry(END, Retention(60, 60)),
         UNENDED,
         10,
-        stubborn=UNENDED,
-        after=50.0,
+        pods=UNENDED,
+        requeue_after=50.0,
     ),
     row(
         "also where its Workflow is kept for ever",
         Expiry(END),
         UNENDED,
         10,
-        stubborn=UNENDED,
+        pods=UNENDED,
     ),
-    row("it goes in its time all the same", Expiry(END, Keep(60, 60)), UNENDED, 60, child=UNENDED),
+    row(
+        "it goes in its time all the same",
+        Expiry(END, Retention(60, 60)),
+        UNENDED,
+        60,
+        workflow=UNENDED,
+    ),
     row("those of a run that ended itself have ended", None, child("Failed"), 10),
-    row("a record waits without a Workflow", Expiry(END, FOR_EVER, 10), None, 4, after=6.0),
-    row("a record goes", Expiry(END, FOR_EVER, 10), None, 10, record=True),
-    row("and takes its Workflow along", Expiry(END, Keep(5, 5), 10), DONE, 10, record=True),
+    row("a record waits without a Workflow", Expiry(END, FOR_EVER, 10), None, 4, requeue_after=6.0),
+    row("a record goes", Expiry(END, FOR_EVER, 10), None, 10, operation=True),
+    row("and takes its Workflow along", Expiry(END, Retention(5, 5), 10), DONE, 10, operation=True),
     row(
         "the Workflow goes first, and the record later",
-        Expiry(END, Keep(5, 5), 10),
+        Expiry(END, Retention(5, 5), 10),
         DONE,
         6,
-        child=DONE,
-        after=4.0,
+        workflow=DONE,
+        requeue_after=4.0,
     ),
-    row("the nearer of two times counts", Expiry(END, Keep(9, 9), 20), DONE, 4, after=5.0),
-    row("whichever it is", Expiry(END, Keep(20, 20), 9), DONE, 4, after=5.0),
+    row(
+        "the nearer of two times counts",
+        Expiry(END, Retention(9, 9), 20),
+        DONE,
+        4,
+        requeue_after=5.0,
+    ),
+    row("whichever it is", Expiry(END, Retention(20, 20), 9), DONE, 4, requeue_after=5.0),
     row(
         "an owned record waits too, to be told of",
         Expiry(END, FOR_EVER, 9, "Flux"),
         None,
         4,
-        after=5.0,
+        requeue_after=5.0,
     ),
-    row("an owned record stays", Expiry(END, FOR_EVER, 9, "Helm"), None, 9, kept_for="Helm"),
+    row("an owned record stays", Expiry(END, FOR_EVER, 9, "Helm"), None, 9, retained_by="Helm"),
     row(
         "its Workflow waits on",
-        Expiry(END, Keep(20, 20), 9, "Helm"),
+        Expiry(END, Retention(20, 20), 9, "Helm"),
         DONE,
         9,
-        kept_for="Helm",
-        after=11.0,
+        retained_by="Helm",
+        requeue_after=11.0,
     ),
-    row("and goes", Expiry(END, Keep(20, 20), 9, "Helm"), DONE, 20, kept_for="Helm", child=DONE),
-    row("that it stays is no news for ever", Expiry(END, FOR_EVER, 9, "Helm"), None, 9 + NEWS),
+    row(
+        "and goes",
+        Expiry(END, Retention(20, 20), 9, "Helm"),
+        DONE,
+        20,
+        retained_by="Helm",
+        workflow=DONE,
+    ),
+    row("that it stays is no news for ever", Expiry(END, FOR_EVER, 9, "Helm"), None, 9 + EVENT_TTL),
 ]
 
 
@@ -242,18 +274,18 @@ def test_what_is_due(expiry: Expiry | None, of: Child | None, at: float, expecte
 
 
 def test_pods_are_seen_to_once() -> None:
-    assert due(None, STOPPED, END + 10, swept=True) == Due()
+    assert due(None, STOPPED, END + 10, pods_deleted=True) == Due()
 
 
 @given(st.integers(0, 9999), st.floats(0, 100), st.booleans())
 def test_who_looks_again_when_told_to_deletes_at_the_time_and_never_before(
     after: int, begun: float, record: bool
 ) -> None:
-    expiry = Expiry(END, FOR_EVER, after) if record else Expiry(END, Keep(after, after))
+    expiry = Expiry(END, FOR_EVER, after) if record else Expiry(END, Retention(after, after))
     now = END + begun
-    while (found := due(expiry, DONE, now)).after is not None:
-        assert 0 < found.after <= LONGEST_WAIT
-        assert (found.child, found.record) == (None, False)
-        now += max(found.after, 1e-6)
-    assert (found.child, found.record) == ((None, True) if record else (DONE, False))
+    while (found := due(expiry, DONE, now)).requeue_after is not None:
+        assert 0 < found.requeue_after <= LONGEST_WAIT
+        assert (found.workflow, found.operation) == (None, False)
+        now += max(found.requeue_after, 1e-6)
+    assert (found.workflow, found.operation) == ((None, True) if record else (DONE, False))
     assert now == pytest.approx(END + max(after, begun), abs=1e-3)

@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operation.record import Failure, OperationStatus
-from cloudharness_operator import failure
-from cloudharness_operator.effects import Plan
-from cloudharness_operator.plan import decide
-from tests.builders import DEFAULTS, FINISHED, STARTED, child, on_record, operation, seen, task
+from cloudharness_operation.status import Failure, OperationStatus
+from cloudharness_operator.decide import failure
+from cloudharness_operator.decide.decision import decide
+from cloudharness_operator.decide.plan import ReadLog
+from tests.builders import (
+    DEFAULTS,
+    FINISHED,
+    STARTED,
+    child,
+    observed,
+    on_record,
+    operation,
+    plan,
+    task,
+)
 
 BAD = task(
     "add",
@@ -26,7 +36,7 @@ FIRST = BAD.model_copy(update={"name": "early", "completion_time": STARTED, "pod
 
 
 def failed(*tasks: Any, phase: str = "Failed", **more: Any) -> Any:
-    return seen(operation=operation(), child=child(phase, tasks=tasks), **more)
+    return observed(operation=operation(), child=child(phase, tasks=tasks), **more)
 
 
 EXECUTOR = 'time="2026-01-02T03:04:05.123Z" level=info msg="capturing logs" argo=true'
@@ -67,11 +77,10 @@ def test_the_end_of_a_log(log: str, lines: tuple[str, ...]) -> None:
 
 
 def test_the_log_is_asked_for_when_the_end_is_to_be_written() -> None:
-    assert decide(failed(BAD), DEFAULTS) == Plan(inspect="sums-add-1")
-    plan = decide(failed(BAD, log="no\n"), DEFAULTS)
-    assert plan.inspect is None
-    assert plan.status is not None
-    assert plan.status["failure"] == {
+    assert decide(failed(BAD), DEFAULTS) == ReadLog("sums-add-1")
+    found = plan(failed(BAD, log="no\n"), DEFAULTS)
+    assert found.status is not None
+    assert found.status["failure"] == {
         "task": "add",
         "exitCode": 3,
         "reason": "Error",
@@ -82,10 +91,10 @@ def test_the_log_is_asked_for_when_the_end_is_to_be_written() -> None:
 
 @pytest.mark.parametrize("order", [(BAD, FIRST), (FIRST, BAD)])
 def test_of_two_failures_the_first_is_told(order: tuple[Any, ...]) -> None:
-    assert decide(failed(*order), DEFAULTS).inspect == "p0"
-    plan = decide(failed(*order, log=""), DEFAULTS)
-    assert plan.status is not None
-    assert plan.status["failure"]["task"] == "early"
+    assert decide(failed(*order), DEFAULTS) == ReadLog("p0")
+    found = plan(failed(*order, log=""), DEFAULTS)
+    assert found.status is not None
+    assert found.status["failure"]["task"] == "early"
 
 
 @pytest.mark.parametrize(
@@ -97,11 +106,10 @@ def test_of_two_failures_the_first_is_told(order: tuple[Any, ...]) -> None:
     ],
 )
 def test_a_log_that_is_not_there_costs_its_lines_only(what: Any, expected: tuple[str, ...]) -> None:
-    plan = decide(what, DEFAULTS)
-    assert plan.inspect is None
-    assert plan.status is not None
-    assert plan.status["failure"].get("logTail", []) == list(expected)
-    assert plan.status["phase"] in ("Failed", "Error")
+    found = plan(what, DEFAULTS)
+    assert found.status is not None
+    assert found.status["failure"].get("logTail", []) == list(expected)
+    assert found.status["phase"] in ("Failed", "Error")
 
 
 @pytest.mark.parametrize(
@@ -114,9 +122,8 @@ def test_a_log_that_is_not_there_costs_its_lines_only(what: Any, expected: tuple
     ],
 )
 def test_without_a_failure_there_is_nothing_to_read(what: Any) -> None:
-    plan = decide(what, DEFAULTS)
-    assert plan.inspect is None
-    assert "failure" not in (plan.status or {})
+    found = plan(what, DEFAULTS)
+    assert "failure" not in (found.status or {})
 
 
 def test_what_is_on_record_stays_when_the_pod_is_gone() -> None:
@@ -124,5 +131,5 @@ def test_what_is_on_record_stays_when_the_pod_is_gone() -> None:
     kept = Failure(task="add", log_tail=("words",))
     record = on_record("Failed", "TaskFailed", holds=holds).model_copy(update={"failure": kept})
     again = replace(failed(BAD), operation=operation(status=record))
-    assert failure.told(OperationStatus(), again).failure == kept
-    assert failure.unread(again, {"failure": None}) is None
+    assert failure.with_summary(OperationStatus(), again).failure == kept
+    assert failure.missing_log(again, {"failure": None}) is None

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloudharness_operator.api import MERGE_PATCH, Api
 from cloudharness_operator.errors import NotLeading
-from cloudharness_operator.fence import Fence, FencedPublisher, WhileLeading
-from cloudharness_operator.undelivered import NoPublisher
+from cloudharness_operator.kafka.null_publisher import NullPublisher
+from cloudharness_operator.kube.http import MERGE_PATCH, Api
+from cloudharness_operator.leader.fence import Fence, FencedPublisher, LeaderOnlyHandler
 from tests.builders import EVENT_ID, exit_event
 
 
@@ -148,14 +148,14 @@ def test_it_is_asked_after_the_connection_is_made() -> None:
 def test_no_event_is_published_while_it_is_shut() -> None:
     clock = Clock()
     fence = Fence(clock)
-    publisher = FencedPublisher(NoPublisher(clock), fence)
+    publisher = FencedPublisher(NullPublisher(clock), fence)
     with pytest.raises(NotLeading):
         publisher.publish(exit_event())
     assert publisher.delivery(EVENT_ID) is None
     fence.open(until=200.0)
     publisher.publish(exit_event())
     assert publisher.delivery(EVENT_ID)
-    publisher.forget(EVENT_ID)
+    publisher.drop(EVENT_ID)
     assert publisher.delivery(EVENT_ID) is None
 
 
@@ -174,7 +174,7 @@ def test_keys_are_handled_by_who_leads(until: float, ended: bool, expected: list
         handled.append(key)
         return 5.0
 
-    handler = WhileLeading(handle, Fence(Clock(), until))
+    handler = LeaderOnlyHandler(handle, Fence(Clock(), until))
     if ended:
         handler.end()
     assert asyncio.run(handler("a")) == (5.0 if expected else None)
@@ -190,4 +190,4 @@ def test_what_was_stopped_at_the_fence_is_not_tried_again() -> None:
         fence.check()
         return 5.0
 
-    assert asyncio.run(WhileLeading(handle, fence)("a")) is None
+    assert asyncio.run(LeaderOnlyHandler(handle, fence)("a")) is None

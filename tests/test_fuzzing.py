@@ -10,17 +10,21 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.model import Operation
-from cloudharness_operation.render import Defaults, forbidden, needs, unmet, workflow
-from cloudharness_operation.render.facts import Facts
-from cloudharness_operation.render.policy import Policy
-from cloudharness_operator import bounded, plan
-from cloudharness_operator.child import Child
-from cloudharness_operator.intake import Intake
-from cloudharness_operator.seen import Unreadable
-from cloudharness_operator.store import Store
-from tests.builders import NAMESPACE, UID, child, operation_manifest, seen, task
+from cloudharness_operation.policy import Policy
+from cloudharness_operation.render import forbidden, needs, unsupported, workflow
+from cloudharness_operation.render.facts import ClusterFacts
+from cloudharness_operator import bounded_json
+from cloudharness_operator.decide import decision
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.plan import Plan
+from cloudharness_operator.decide.state import InvalidManifest
+from cloudharness_operator.loop import intake
+from cloudharness_operator.loop.served import Served
+from cloudharness_operator.loop.store import Store
+from tests.builders import NAMESPACE, UID, child, observed, operation_manifest, plan, task
 from tests.drawn import JSON, operations
 
 STRICT = Policy(namespace=NAMESPACE, accounts=("jobs-*",), images=("a/*",), own_secrets=("kafka",))
@@ -28,6 +32,7 @@ SETTINGS = (
     Defaults(task_image="python:3.13", topic="all"),
     Defaults(task_image="python:3.13", argo="3.7", topics=("events-*",), policy=STRICT),
 )
+SERVED = Served((), intake.KINDS)
 CHILDREN = (None, child("Running", tasks=(task("a"),)), child("Failed"), child("Succeeded"))
 
 pytestmark = pytest.mark.filterwarnings(
@@ -53,15 +58,16 @@ def test_an_operation_is_read_planned_and_rendered_or_refused(
     try:
         operation = Operation.parse(manifest)
     except InvalidOperation as error:
-        bad = Unreadable.of(manifest, error)
-        decided = plan.decide(seen(unreadable=bad, child=found), defaults)
+        bad = InvalidManifest.of(manifest, error)
+        decided = plan(observed(invalid=bad, child=found), defaults)
         orjson.dumps(decided.status)
         return
-    decided = plan.decide(
-        seen(operation=operation, child=found, facts=Facts(), certain=True, log="x"), defaults
+    step = decision.decide(
+        observed(operation=operation, child=found, facts=ClusterFacts(), certain=True, log="x"),
+        defaults,
     )
-    orjson.dumps(decided.status)
-    if unmet(operation, defaults) is None:
+    orjson.dumps(step.status if isinstance(step, Plan) else None)
+    if unsupported(operation, defaults) is None:
         needs(operation, defaults)
         made = workflow(operation, defaults)
         forbidden(made, defaults)
@@ -72,10 +78,10 @@ def test_an_operation_is_read_planned_and_rendered_or_refused(
 @given(manifest=operations())
 def test_an_operation_is_kept_or_skipped(manifest: dict[str, Any]) -> None:
     store = Store(lambda _: None, lambda: 0.0)
-    Intake(store).operation(manifest)
+    intake.operations(store, SERVED).upsert(manifest)
     record = store.operation(UID)
     if record and record.text:
-        assert len(record.text) <= bounded.LARGE
+        assert len(record.text) <= bounded_json.LARGE
 
 
 @fuzzed
@@ -86,4 +92,4 @@ def test_a_workflow_is_read_or_skipped(nodes: Any, phase: Any, message: Any, spe
         "spec": spec,
         "status": {"nodes": nodes, "phase": phase, "message": message},
     }
-    Intake(Store(lambda _: None, lambda: 0.0)).child(manifest)
+    intake.workflows(Store(lambda _: None, lambda: 0.0), SERVED).upsert(manifest)

@@ -9,23 +9,15 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operation.names import FIRST_RUN, child_name
-from cloudharness_operator import informer
-from cloudharness_operator.api import Listing
+from cloudharness_operation.names import FIRST_RUN, KIND, child_name
 from cloudharness_operator.errors import ApiError
-from cloudharness_operator.informer import Backoff, Children, Operations, Parts
-from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
-from cloudharness_operator.served import Served
-from cloudharness_operator.store import Store
-from tests.builders import (
-    NAME,
-    OTHER_UID,
-    UID,
-    only,
-    operation_manifest,
-    until,
-    workflow_manifest,
-)
+from cloudharness_operator.kube import informer
+from cloudharness_operator.kube.http import Listing
+from cloudharness_operator.kube.informer import Backoff, Operations, Workflows
+from cloudharness_operator.loop import intake
+from cloudharness_operator.loop.served import Served
+from cloudharness_operator.loop.store import Store
+from tests.builders import NAME, OTHER_UID, UID, only, operation_manifest, until, workflow_manifest
 
 WORKFLOWS = "/apis/argoproj.io/v1alpha1/workflows"
 OPERATIONS = "/apis/cloudharness.io/v1alpha1/cloudharnessoperations"
@@ -81,7 +73,9 @@ class Bench:
     def __init__(self) -> None:
         self.changed: list[str] = []
         self.store = Store(self.changed.append, lambda: 0.0)
-        self.parts = Parts(Intake(self.store), Served(("", "lab"), (OPERATION, WORKFLOW)))
+        self.served = Served(("", "lab"), intake.KINDS)
+        self.operations = intake.operations(self.store, self.served)
+        self.workflows = intake.workflows(self.store, self.served)
 
     def version(self) -> int | None:
         child = only(self.store.children(UID))
@@ -125,7 +119,7 @@ def follow(
     """Follow the children until the source has no more to say, or until there is enough."""
 
     async def run() -> None:
-        children = Children(source, bench.store, "", resync, bench.parts)
+        children = Workflows(source, bench.workflows, "", resync)
         task = asyncio.create_task(children.run())
         try:
             await until(lambda: task.done() or (enough() if enough else source.idle))
@@ -149,10 +143,10 @@ def test_a_list_comes_before_the_watch(bench: Bench) -> None:
 def test_it_is_synced_when_it_has_listed(bench: Bench) -> None:
     async def run() -> None:
         source = FakeSource([OSError("no route"), workflows(30, 20)], [])
-        children = Children(source, bench.store, "lab", 600.0, bench.parts)
-        assert bench.parts.served.text()
+        children = Workflows(source, bench.workflows, "lab", 600.0)
+        assert bench.served.text()
         task = asyncio.create_task(children.run())
-        await until(lambda: not bench.parts.served.text().count("namespace lab: Workflow"))
+        await until(lambda: not bench.served.text().count("namespace lab: Workflow"))
         assert len(source.listed) == 2
         assert source.listed[0][0] == "/apis/argoproj.io/v1alpha1/namespaces/lab/workflows"
         task.cancel()
@@ -301,9 +295,9 @@ def test_operations_are_listed_from_time_to_time(bench: Bench) -> None:
             ],
             [],
         )
-        operations = Operations(source, bench.store, "", 0.001, bench.parts)
+        operations = Operations(source, bench.operations, "", 0.001)
         task = asyncio.create_task(operations.run())
-        await until(lambda: f"all namespaces: {OPERATION}" not in bench.parts.served.text())
+        await until(lambda: f"all namespaces: {KIND}" not in bench.served.text())
         assert bench.store.operation(UID) is not None
         await until(lambda: len(source.listed) >= 5)
         task.cancel()

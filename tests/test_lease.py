@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operator.lease import (
+from cloudharness_operator.leader.lease import (
     DEADLINE,
     DURATION,
-    LOOK,
     RENEW,
+    RETRY,
     SOONEST,
     Lease,
-    Sight,
+    ObservedLease,
     Step,
     decide,
     pause,
@@ -75,7 +75,7 @@ def test_reading(found: dict[str, Any], expected: Lease) -> None:
     ],
 )
 def test_what_is_done(lease: Lease | None, since: float, expected: Step) -> None:
-    assert decide(Sight(lease, since), ME, NOW) is expected
+    assert decide(ObservedLease(lease, since), ME, NOW) is expected
 
 
 @pytest.mark.parametrize(
@@ -87,23 +87,23 @@ def test_what_is_done(lease: Lease | None, since: float, expected: Step) -> None
     ],
 )
 def test_what_has_not_changed_keeps_its_time(lease: Lease | None, since: float) -> None:
-    assert Sight(THEIRS, 90.0).then(lease, NOW) == Sight(lease, since)
+    assert ObservedLease(THEIRS, 90.0).update(lease, NOW) == ObservedLease(lease, since)
 
 
 @pytest.mark.parametrize(
     ("sight", "leads", "expected"),
     [
-        pytest.param(Sight(MINE, NOW), True, RENEW, id="leads"),
-        pytest.param(Sight(MINE, NOW), False, LOOK, id="failed to renew"),
-        pytest.param(None, False, LOOK, id="could not read"),
-        pytest.param(Sight(None, NOW), False, LOOK, id="could not create"),
-        pytest.param(Sight(FREE, 0.0), False, LOOK, id="another was faster"),
-        pytest.param(Sight(THEIRS, NOW), False, LOOK, id="stands by"),
-        pytest.param(Sight(THEIRS, NOW - DURATION + 0.5), False, 0.5, id="expires soon"),
-        pytest.param(Sight(THEIRS, NOW - DURATION), False, SOONEST, id="expired"),
+        pytest.param(ObservedLease(MINE, NOW), True, RENEW, id="leads"),
+        pytest.param(ObservedLease(MINE, NOW), False, RETRY, id="failed to renew"),
+        pytest.param(None, False, RETRY, id="could not read"),
+        pytest.param(ObservedLease(None, NOW), False, RETRY, id="could not create"),
+        pytest.param(ObservedLease(FREE, 0.0), False, RETRY, id="another was faster"),
+        pytest.param(ObservedLease(THEIRS, NOW), False, RETRY, id="stands by"),
+        pytest.param(ObservedLease(THEIRS, NOW - DURATION + 0.5), False, 0.5, id="expires soon"),
+        pytest.param(ObservedLease(THEIRS, NOW - DURATION), False, SOONEST, id="expired"),
     ],
 )
-def test_when_to_look_again(sight: Sight | None, leads: bool, expected: float) -> None:
+def test_when_to_look_again(sight: ObservedLease | None, leads: bool, expected: float) -> None:
     assert pause(sight, ME, NOW, leads=leads) == pytest.approx(expected)
 
 
@@ -138,4 +138,4 @@ def test_releasing() -> None:
 def test_who_leads_stops_before_another_may_begin() -> None:
     assert RENEW < DEADLINE < DURATION
     # An expiry is seen to at once, so a kill is followed within 15 s by far.
-    assert DURATION + 2 * LOOK < 15
+    assert DURATION + 2 * RETRY < 15

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from cloudharness_operation.render import Defaults
-from cloudharness_operator import leftovers
-from cloudharness_operator.delivery import State
-from cloudharness_operator.expiry import Keep
-from cloudharness_operator.seen import Seen
-from cloudharness_operator.steered import Steered
+from cloudharness_operation.defaults import Defaults
+from cloudharness_operator.decide import orphans
+from cloudharness_operator.decide.decision import decide
+from cloudharness_operator.decide.delivery import DeliveryState
+from cloudharness_operator.decide.expiry import Retention
+from cloudharness_operator.decide.intervention import Intervention
+from cloudharness_operator.decide.plan import Reread
+from cloudharness_operator.decide.state import ObservedState
 from tests.builders import (
     CHILD,
     CLOCK,
@@ -24,25 +27,26 @@ from tests.builders import (
     child,
     delivery,
     destination,
-    seen,
+    observed,
+    plan,
 )
 from tests.test_plan import told as effects
 
 END = FINISHED.timestamp()
 LIMIT = 600
-REFUSED = f"exit event of Workflow lab/{CHILD} is not published: {leftovers.FORGED}"
+REFUSED = f"exit event of Workflow lab/{CHILD} is not published: {orphans.FORGED}"
 DEFAULTS = Defaults(task_image="python:3.13", give_up=LIMIT, topics=(TOPIC, "one", "two"))
 """Seconds for which events are tried."""
 SHUTDOWN = {"spec": {"suspend": None, "shutdown": "Terminate"}}
 
 
-def row(sentence: str, what: Seen, **expected: Any) -> Any:
-    return pytest.param(what, expected, id=sentence)
+def row(sentence: str, what: ObservedState, **expected: Any) -> Any:
+    return pytest.param(replace(what, former=True), expected, id=sentence)
 
 
-def gone(**fields: Any) -> Seen:
+def gone(**fields: Any) -> ObservedState:
     """What is seen of a child whose operation is gone."""
-    return seen(gone=True, **fields)
+    return observed(gone=True, **fields)
 
 
 ORPHANS = [
@@ -50,19 +54,19 @@ ORPHANS = [
     row(
         "a held Workflow without its operation has it asked for",
         gone(child=child("Succeeded", held=True)),
-        confirm=True,
+        question=Reread(),
     ),
     row(
         "a held Workflow without its operation tells its end itself",
         gone(child=child("Succeeded", held=True), certain=True),
         publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
-        after=2.0,
+        requeue_after=2.0,
     ),
     row(
         "one that was cut short tells that",
         gone(child=child("Running", held=True, deleted=NOW), certain=True),
         publish=(EVENT_ID, "Error", "Deleted"),
-        after=2.0,
+        requeue_after=2.0,
     ),
     row(
         "one that runs and is not being deleted yet goes on",
@@ -73,16 +77,18 @@ ORPHANS = [
         gone(
             child=child("Succeeded", held=True),
             certain=True,
-            delivery=delivery(State.FAILED, begun=CLOCK - 900, changed=CLOCK, attempts=4),
+            delivery=delivery(DeliveryState.FAILED, begun=CLOCK - 900, changed=CLOCK, attempts=4),
         ),
-        after=8.0,
+        requeue_after=8.0,
     ),
     row(
         "its event is published again after the back-off",
         gone(
             child=child("Succeeded", held=True),
             certain=True,
-            delivery=delivery(State.FAILED, begun=CLOCK - 900, changed=CLOCK - 8, attempts=4),
+            delivery=delivery(
+                DeliveryState.FAILED, begun=CLOCK - 900, changed=CLOCK - 8, attempts=4
+            ),
         ),
         publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
     ),
@@ -91,34 +97,34 @@ ORPHANS = [
         gone(
             child=child("Succeeded", held=True),
             certain=True,
-            delivery=delivery(State.ACKED),
+            delivery=delivery(DeliveryState.ACKED),
         ),
-        release=CHILD,
-        forget=EVENT_ID,
+        remove_finalizer=CHILD,
+        drop_delivery=EVENT_ID,
     ),
     row(
         "or when its time is over and it fails once more",
         gone(
             child=child("Succeeded", held=True),
             certain=True,
-            delivery=delivery(State.FAILED, begun=CLOCK - 900, changed=CLOCK, attempts=4),
+            delivery=delivery(DeliveryState.FAILED, begun=CLOCK - 900, changed=CLOCK, attempts=4),
             now=FINISHED + timedelta(seconds=LIMIT),
         ),
         give_up=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
-        release=CHILD,
-        forget=EVENT_ID,
+        remove_finalizer=CHILD,
+        drop_delivery=EVENT_ID,
     ),
     row(
         "one whose annotation is gone is let go",
         gone(child=child("Succeeded", held=True, exit_event=""), certain=True),
         reject=REFUSED,
-        release=CHILD,
+        remove_finalizer=CHILD,
     ),
     row(
         "one whose annotation is mangled is let go",
         gone(child=child("Succeeded", held=True, exit_event='{"uid": 1}'), certain=True),
         reject=REFUSED,
-        release=CHILD,
+        remove_finalizer=CHILD,
     ),
     *(
         row(
@@ -127,11 +133,11 @@ ORPHANS = [
                 child=child("Succeeded", held=True, exit_event=other.to_annotation()), certain=True
             ),
             reject=REFUSED,
-            release=CHILD,
+            remove_finalizer=CHILD,
         )
         for what, other in (
             ("another namespace", destination(namespace="secret")),
-            ("another operation", destination(name="other")),
+            ("another operation", destination(operation="other")),
             ("another run", destination(run="2")),
             ("a topic that is not allowed", destination(topics=("payroll",))),
         )
@@ -147,65 +153,65 @@ ORPHANS = [
             certain=True,
         ),
         reject=REFUSED,
-        release=CHILD,
+        remove_finalizer=CHILD,
     ),
 ]
 FORMER = [
     row(
         "one of a former run that was not told of tells its end itself",
-        seen(child=child("Failed", held=True)),
+        observed(child=child("Failed", held=True)),
         publish=(EVENT_ID, "Failed", "TaskFailed"),
-        after=2.0,
+        requeue_after=2.0,
     ),
     row(
         "and is let go when that is told",
-        seen(child=child("Failed", held=True), delivery=delivery(State.ACKED)),
-        release=CHILD,
-        forget=EVENT_ID,
+        observed(child=child("Failed", held=True), delivery=delivery(DeliveryState.ACKED)),
+        remove_finalizer=CHILD,
+        drop_delivery=EVENT_ID,
     ),
     row(
         "one that was deleted before its end is lost, since its operation stays",
-        seen(child=child("Running", held=True, deleted=NOW)),
+        observed(child=child("Running", held=True, deleted=NOW)),
         publish=(EVENT_ID, "Error", "WorkflowLost"),
-        after=2.0,
+        requeue_after=2.0,
     ),
     row(
         "one that still runs is ended: the operation has gone on",
-        seen(child=child("Running")),
-        steer=SHUTDOWN,
+        observed(child=child("Running")),
+        patch_workflow=SHUTDOWN,
     ),
-    row("once", seen(child=child("Running", shutdown="Terminate"))),
+    row("once", observed(child=child("Running", shutdown="Terminate"))),
     row(
         "and once more, should Argo have missed it",
-        seen(child=child("Running", shutdown="Terminate", steered=Steered(NOW))),
-        after=10.0,
+        observed(child=child("Running", shutdown="Terminate", intervention=Intervention(NOW))),
+        requeue_after=10.0,
     ),
     row(
         "one is kept for its time",
-        seen(child=child("Failed"), keep=Keep(5, 60), server=END + 10),
-        after=50.0,
+        observed(child=child("Failed"), retention=Retention(5, 60), server=END + 10),
+        requeue_after=50.0,
     ),
     row(
         "by its own outcome",
-        seen(child=child("Succeeded"), keep=Keep(5, 60), server=END + 10),
-        expire=CHILD,
+        observed(child=child("Succeeded"), retention=Retention(5, 60), server=END + 10),
+        delete_workflow=CHILD,
     ),
-    row("or for ever", seen(child=child("Succeeded"), server=END + 1e6)),
+    row("or for ever", observed(child=child("Succeeded"), server=END + 1e6)),
     row(
         "one that is being deleted is not deleted again",
-        seen(child=child("Failed", deleted=NOW), keep=Keep(0, 0), server=END + 10),
+        observed(child=child("Failed", deleted=NOW), retention=Retention(0, 0), server=END + 10),
     ),
 ]
 
 
 @pytest.mark.parametrize(("what", "expected"), [*ORPHANS, *FORMER])
-def test_a_decision(what: Seen, expected: dict[str, Any]) -> None:
-    assert effects(leftovers.decide(what, DEFAULTS)) == expected
+def test_a_decision(what: ObservedState, expected: dict[str, Any]) -> None:
+    assert effects(decide(what, DEFAULTS)) == expected
 
 
 def test_an_orphan_tells_what_its_annotation_says() -> None:
     noted = destination(topics=("one", "two"), payload="kept")
     orphan = child("Succeeded", held=True, exit_event=noted.to_annotation())
-    plan = leftovers.decide(gone(child=orphan, certain=True), DEFAULTS)
-    assert plan.publish is not None
-    assert plan.publish.destination == noted
+    found = plan(gone(child=orphan, certain=True, former=True), DEFAULTS)
+    assert found.publish is not None
+    assert found.publish.destination == noted

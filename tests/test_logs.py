@@ -7,7 +7,7 @@ import time
 import pytest
 
 from cloudharness_operation.logs import own, readable
-from cloudharness_operator import failure
+from cloudharness_operator.decide import failure
 
 LONG_TIME = f"time={'9' * 65}"
 EXECUTOR = 'time="2026-01-02T03:04:05Z" level=info msg="sub-process exited" argo=true error="<nil>"'

@@ -16,7 +16,7 @@ from cloudharness_operation.model import (
     OperationType,
 )
 from cloudharness_operation.pods import POD_FIELDS
-from cloudharness_operation.record import OperationStatus
+from cloudharness_operation.status import OperationStatus
 from cloudharness_operation.tasks import MAX_SOURCE_LENGTH
 from tests.builders import (
     BASH,

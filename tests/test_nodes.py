@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cloudharness_operation import argo
-from cloudharness_operation.record import TaskStatus
-from cloudharness_operator import nodes
-from cloudharness_operator.nodes import first_failed, moment, tasks, waiting
+from cloudharness_operation.status import TaskStatus
+from cloudharness_operator.decide import nodes
+from cloudharness_operator.decide.nodes import first_failed, moment, tasks, waiting
 from tests.builders import CHILD, NOW, task, workflow_manifest
 
 BEGUN = "2026-01-02T03:00:00Z"
@@ -211,8 +211,8 @@ def test_nodes_that_are_kept_elsewhere_are_not_there() -> None:
     assert tasks(workflow_manifest(status={"offloadNodeStatusVersion": "fnv:1"})) == ()
 
 
-EARLY = task("early", "Failed", completion_time=moment(BEGUN))
-LATE = task("late", "Error", completion_time=moment(ENDED))
+DEADLINE_TOLERANCE = task("early", "Failed", completion_time=moment(BEGUN))
+ARGO_STOP_TIMEOUT = task("late", "Error", completion_time=moment(ENDED))
 OPEN = task("open", "Error")
 GOOD = task("good", "Succeeded", completion_time=moment(BEGUN))
 
@@ -220,9 +220,9 @@ GOOD = task("good", "Succeeded", completion_time=moment(BEGUN))
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ([LATE, EARLY], EARLY),
-        ([GOOD, LATE], LATE),
-        ([OPEN, LATE], LATE),
+        ([ARGO_STOP_TIMEOUT, DEADLINE_TOLERANCE], DEADLINE_TOLERANCE),
+        ([GOOD, ARGO_STOP_TIMEOUT], ARGO_STOP_TIMEOUT),
+        ([OPEN, ARGO_STOP_TIMEOUT], ARGO_STOP_TIMEOUT),
         ([OPEN], OPEN),
         ([GOOD], None),
         ([], None),

@@ -14,8 +14,7 @@ import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from cloudharness_operator.connection import configuration
-from cloudharness_operator.delivery import (
+from cloudharness_operation.reasons import (
     AUTHENTICATION_FAILED,
     AUTHORIZATION_FAILED,
     BROKER_UNAVAILABLE,
@@ -23,24 +22,18 @@ from cloudharness_operator.delivery import (
     PUBLISH_FAILED,
     TLS_FAILED,
     TOPIC_NOT_FOUND,
-    Delivery,
-    State,
 )
+from cloudharness_operator.decide.delivery import Delivery, DeliveryState
 from cloudharness_operator.errors import InvalidSettings
-from cloudharness_operator.notify import (
+from cloudharness_operator.kafka.config import configuration
+from cloudharness_operator.kafka.null_publisher import NullPublisher
+from cloudharness_operator.kafka.publisher import (
     FLUSH_SECONDS,
-    LOOK_SECONDS,
+    RELOAD_SECONDS,
     Client,
     KafkaPublisher,
 )
-from cloudharness_operator.undelivered import NoPublisher
-from tests.builders import (
-    EVENT_ID,
-    OTHER_UID,
-    UID,
-    exit_event,
-    until,
-)
+from tests.builders import EVENT_ID, OTHER_UID, UID, exit_event, until
 
 TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT, "too late")  # noqa: SLF001 - its public name.
 REFUSED = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, "not allowed")
@@ -152,9 +145,9 @@ class Bench:
 
     async def look(self) -> None:
         """Let the poll thread read the settings anew."""
-        self.time += LOOK_SECONDS
-        looked = self.publisher._looked  # noqa: SLF001 - nothing else tells that it has looked.
-        await until(lambda: self.publisher._looked > looked)  # noqa: SLF001
+        self.time += RELOAD_SECONDS
+        looked = self.publisher._read_at  # noqa: SLF001 - nothing else tells that it has looked.
+        await until(lambda: self.publisher._read_at > looked)  # noqa: SLF001
         # It polls again only when it has read the settings and handed them to the loop.
         polls = self.polls
         await until(lambda: self.polls > polls)
@@ -174,10 +167,10 @@ class Bench:
         assert delivery is not None
         return delivery
 
-    def state(self) -> State:
+    def state(self) -> DeliveryState:
         return self.delivery().state
 
-    def state_of(self, event_id: str) -> State:
+    def state_of(self, event_id: str) -> DeliveryState:
         return self.delivery(event_id).state
 
 
@@ -214,12 +207,20 @@ def test_an_event_waits_for_the_brokers_word() -> None:
     async def test(bench: Bench) -> None:
         bench.publisher.publish(exit_event())
         delivery = bench.delivery()
-        assert (delivery.state, delivery.begun, delivery.attempts) == (State.PENDING, 100.0, 1)
+        assert (delivery.state, delivery.begun, delivery.attempts) == (
+            DeliveryState.PENDING,
+            100.0,
+            1,
+        )
         assert (bench.publisher.pending(), bench.done) == (1, [])
         bench.time = 101.0
         await bench.report(0)
         delivery = bench.delivery()
-        assert (delivery.state, delivery.begun, delivery.changed) == (State.ACKED, 100.0, 101.0)
+        assert (delivery.state, delivery.begun, delivery.changed) == (
+            DeliveryState.ACKED,
+            100.0,
+            101.0,
+        )
         assert (bench.publisher.pending(), bench.done) == (0, [UID])
         assert bench.counted == [None]
 
@@ -231,9 +232,9 @@ def test_every_topic_must_have_the_event() -> None:
         bench.publisher.publish(exit_event(topics=("one", "two")))
         assert bench.producer.topics == ["one", "two"]
         await bench.report(1)
-        assert (bench.state(), bench.done) == (State.PENDING, [])
+        assert (bench.state(), bench.done) == (DeliveryState.PENDING, [])
         await bench.report(0)
-        assert (bench.state(), bench.done) == (State.ACKED, [UID])
+        assert (bench.state(), bench.done) == (DeliveryState.ACKED, [UID])
 
     on_a_bench(test)
 
@@ -253,7 +254,7 @@ def test_a_failure_is_reported(error: KafkaError, reason: str, message: str) -> 
         bench.publisher.publish(exit_event())
         await bench.report(0, error)
         delivery = bench.delivery()
-        assert delivery.state is State.FAILED
+        assert delivery.state is DeliveryState.FAILED
         assert (delivery.reason, delivery.message) == (reason, message)
         assert (bench.done, bench.publisher.pending()) == ([UID], 1)
         assert bench.counted == [reason]
@@ -266,7 +267,7 @@ def test_one_topic_that_fails_fails_the_attempt_whatever_the_other_says() -> Non
         bench.publisher.publish(exit_event(topics=("one", "two")))
         await bench.report(1, REFUSED)
         await bench.report(0)
-        assert (bench.state(), bench.done) == (State.FAILED, [UID])
+        assert (bench.state(), bench.done) == (DeliveryState.FAILED, [UID])
 
     on_a_bench(test)
 
@@ -279,14 +280,20 @@ def test_a_retry_goes_to_every_topic_under_the_same_id() -> None:
         bench.time = 103.0
         bench.publisher.publish(event)
         delivery = bench.delivery()
-        assert (delivery.state, delivery.begun, delivery.attempts) == (State.PENDING, 100.0, 2)
+        assert (delivery.state, delivery.begun, delivery.attempts) == (
+            DeliveryState.PENDING,
+            100.0,
+            2,
+        )
         assert bench.producer.topics == ["one", "two", "one", "two"]
         assert len({value for _, _, value in bench.producer.records}) == 1
         await bench.report(1)
-        assert bench.state() is State.PENDING, "the first attempt's word is not the second's"
+        assert bench.state() is DeliveryState.PENDING, (
+            "the first attempt's word is not the second's"
+        )
         await bench.report(2)
         await bench.report(3)
-        assert (bench.state(), bench.done) == (State.ACKED, [UID, UID])
+        assert (bench.state(), bench.done) == (DeliveryState.ACKED, [UID, UID])
 
     on_a_bench(test)
 
@@ -315,12 +322,12 @@ def test_a_record_that_is_not_taken_has_failed(error: Exception, reason: str) ->
         bench.producer.refuses = [None, error]
         bench.publisher.publish(exit_event(topics=("one", "two", "three")))
         delivery = bench.delivery()
-        assert (delivery.state, delivery.reason) == (State.FAILED, reason)
+        assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, reason)
         assert delivery.message.startswith("topic two: ")
         assert bench.producer.topics == ["one"]
         assert bench.done == [UID]
         await bench.report(0)
-        assert bench.state() is State.FAILED
+        assert bench.state() is DeliveryState.FAILED
 
     on_a_bench(test)
 
@@ -335,7 +342,7 @@ def test_a_broken_producer_is_replaced_and_all_it_had_has_failed() -> None:
         assert sorted(bench.done) == [UID, OTHER_UID]
         for event_id in (EVENT_ID, f"{OTHER_UID}/1/exit"):
             delivery = bench.delivery(event_id)
-            assert (delivery.state, delivery.reason) == (State.FAILED, PUBLISH_FAILED)
+            assert (delivery.state, delivery.reason) == (DeliveryState.FAILED, PUBLISH_FAILED)
             assert delivery.message == "the producer failed: lost count"
         assert bench.producer.settings.items() >= bench.settings.items()
         broken.reports[0](PURGED, None)
@@ -343,7 +350,7 @@ def test_a_broken_producer_is_replaced_and_all_it_had_has_failed() -> None:
         assert bench.producer.topics == ["exits"]
         await until(bench.producer.polled.is_set)
         await bench.report(0)
-        assert bench.state() is State.ACKED
+        assert bench.state() is DeliveryState.ACKED
 
     on_a_bench(test)
 
@@ -365,7 +372,7 @@ def test_a_wrong_password_is_told_while_the_event_waits_and_when_its_time_is_ove
         await bench.hinder(WRONG_PASSWORD)
         told = (AUTHENTICATION_FAILED, "kafka:9092: invalid credentials")
         delivery = bench.delivery()
-        assert (delivery.state, delivery.reason, delivery.message) == (State.PENDING, *told)
+        assert (delivery.state, delivery.reason, delivery.message) == (DeliveryState.PENDING, *told)
         assert bench.done == [UID]
         await bench.hinder(AGAIN)
         await bench.hinder(ALL_DOWN)
@@ -374,7 +381,7 @@ def test_a_wrong_password_is_told_while_the_event_waits_and_when_its_time_is_ove
         assert bench.delivery(f"{OTHER_UID}/1/exit").reason == AUTHENTICATION_FAILED
         await bench.report(0, TIMED_OUT)
         delivery = bench.delivery()
-        assert (delivery.state, delivery.reason, delivery.message) == (State.FAILED, *told)
+        assert (delivery.state, delivery.reason, delivery.message) == (DeliveryState.FAILED, *told)
         assert bench.counted == [AUTHENTICATION_FAILED]
 
     on_a_bench(test)
@@ -415,14 +422,14 @@ def test_new_settings_are_taken_over_and_what_waits_is_published_again_at_once()
         assert bench.done == ["uid1", "uid2"]
         for event in events[1:]:
             delivery = bench.delivery(event.id)
-            assert (delivery.state, delivery.begun) == (State.FAILED, 100.0)
+            assert (delivery.state, delivery.begun) == (DeliveryState.FAILED, 100.0)
             assert delivery.retry_at <= bench.time
             bench.publisher.publish(event)
         await bench.hinder(WRONG_PASSWORD, first)
         first.reports[1](PURGED, None)
         await bench.report(0)
         await bench.report(1)
-        assert [bench.state_of(event.id) for event in events] == [State.ACKED] * 3
+        assert [bench.state_of(event.id) for event in events] == [DeliveryState.ACKED] * 3
         assert bench.publisher.pending() == 0
 
     on_a_bench(test)
@@ -441,12 +448,12 @@ def test_settings_that_are_of_no_use_change_nothing(
             bench.wrong = InvalidSettings("password is missing")
         await bench.look()
         await bench.look()
-        assert caplog.text.count("going on with the settings of before") == 1
-        assert (len(bench.producers), bench.state()) == (1, State.PENDING)
+        assert caplog.text.count("the previous settings stay in use") == 1
+        assert (len(bench.producers), bench.state()) == (1, DeliveryState.PENDING)
         await bench.hinder(WRONG_PASSWORD)
         assert bench.delivery().reason == AUTHENTICATION_FAILED
         await bench.report(0)
-        assert bench.state() is State.ACKED
+        assert bench.state() is DeliveryState.ACKED
 
     on_a_bench(test)
 
@@ -489,8 +496,8 @@ def test_what_is_forgotten_is_published_anew() -> None:
     async def test(bench: Bench) -> None:
         bench.publisher.publish(exit_event())
         await bench.report(0)
-        bench.publisher.forget(EVENT_ID)
-        bench.publisher.forget(EVENT_ID)
+        bench.publisher.drop(EVENT_ID)
+        bench.publisher.drop(EVENT_ID)
         assert bench.publisher.delivery(EVENT_ID) is None
         bench.publisher.publish(exit_event())
         assert bench.producer.topics == ["exits", "exits"]
@@ -501,7 +508,7 @@ def test_what_is_forgotten_is_published_anew() -> None:
 def test_the_report_on_a_forgotten_event_is_nobodys() -> None:
     async def test(bench: Bench) -> None:
         bench.publisher.publish(exit_event())
-        bench.publisher.forget(EVENT_ID)
+        bench.publisher.drop(EVENT_ID)
         await bench.report(0)
         assert (bench.publisher.delivery(EVENT_ID), bench.done) == (None, [])
         assert bench.publisher.pending() == 0
@@ -521,16 +528,16 @@ def test_the_end_waits_a_little_for_what_is_under_way() -> None:
 
 
 def test_without_a_broker_every_attempt_has_failed() -> None:
-    publisher = NoPublisher(lambda: 5.0)
+    publisher = NullPublisher(lambda: 5.0)
     assert publisher.delivery(EVENT_ID) is None
     publisher.publish(exit_event())
     publisher.publish(exit_event())
     delivery = publisher.delivery(EVENT_ID)
     assert delivery is not None
-    assert (delivery.state, delivery.attempts) == (State.FAILED, 2)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 2)
     assert delivery.reason == BROKER_UNAVAILABLE
     assert "kafka.bootstrapServers" in delivery.message
-    publisher.forget(EVENT_ID)
+    publisher.drop(EVENT_ID)
     assert publisher.delivery(EVENT_ID) is None
 
 
@@ -538,7 +545,7 @@ def test_what_is_given_up_is_told_once_with_all_that_it_was(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lost: list[str] = []
-    publisher = NoPublisher(lambda: 5.0, lost.append)
+    publisher = NullPublisher(lambda: 5.0, lost.append)
     publisher.give_up(exit_event())
     assert lost == []
     publisher.publish(exit_event())

@@ -10,7 +10,7 @@ import pytest
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.model import Operation
 from cloudharness_operation.render import workflow
-from cloudharness_operator import outputs
+from cloudharness_operator.decide import nodes
 from tests.builders import CHILD, DEFAULTS, operation_manifest
 
 Manifest = dict[str, Any]
@@ -158,7 +158,7 @@ def node(
 def read(**found: list[Manifest]) -> list[tuple[str, str, int, str | None, str | None]]:
     return [
         (one.task, one.name, one.size, one.value, one.value_from.node if one.value_from else None)
-        for one in outputs.read(CHILD, found)
+        for one in nodes.outputs(CHILD, found)
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operator.owners import owner
+from cloudharness_operator.decide.expiry import gitops_owner
 from tests.builders import operation_manifest
 
 TRACKED = {"argocd.argoproj.io/tracking-id": "app:cloudharness.io/CloudHarnessOperation:lab/sums"}
@@ -64,4 +64,4 @@ ROWS = [
 
 @pytest.mark.parametrize(("metadata", "expected"), ROWS)
 def test_the_owner(metadata: dict[str, Any], expected: str) -> None:
-    assert owner(operation_manifest(metadata=metadata)) == expected
+    assert gitops_owner(operation_manifest(metadata=metadata)) == expected

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudharness_operator.pace import ABANDONED, Pace
+from cloudharness_operator.loop.cleanup import ABANDONED, RateLimiter
 
 
 class Bench:
     def __init__(self, rate: float = 50.0) -> None:
         self.time = 1000.0
-        self.pace = Pace(rate, lambda: self.time)
+        self.pace = RateLimiter(rate, lambda: self.time)
 
 
 def run(bench: Bench, arrivals: list[tuple[float, str]]) -> list[float]:
@@ -24,7 +24,7 @@ def run(bench: Bench, arrivals: list[tuple[float, str]]) -> list[float]:
     while asking:
         at, key = heapq.heappop(asking)
         bench.time = max(bench.time, at)
-        if wait := bench.pace.wait(key):
+        if wait := bench.pace.delay_for(key):
             heapq.heappush(asking, (bench.time + wait, key))
         else:
             had.append(bench.time)
@@ -33,30 +33,34 @@ def run(bench: Bench, arrivals: list[tuple[float, str]]) -> list[float]:
 
 def test_one_alone_does_not_wait() -> None:
     bench = Bench()
-    assert bench.pace.wait("a") == 0.0
+    assert bench.pace.delay_for("a") == 0.0
 
 
 def test_a_turn_is_used_once() -> None:
     bench = Bench(2.0)
-    assert [bench.pace.wait("a"), bench.pace.wait("a")] == [0.0, 0.5]
+    assert [bench.pace.delay_for("a"), bench.pace.delay_for("a")] == [0.0, 0.5]
 
 
 def test_whose_turn_has_not_come_keeps_its_turn() -> None:
     bench = Bench(2.0)
-    bench.pace.wait("a")
-    assert [bench.pace.wait("b"), bench.pace.wait("c"), bench.pace.wait("b")] == [0.5, 1.0, 0.5]
+    bench.pace.delay_for("a")
+    assert [bench.pace.delay_for("b"), bench.pace.delay_for("c"), bench.pace.delay_for("b")] == [
+        0.5,
+        1.0,
+        0.5,
+    ]
     bench.time += 0.5
-    assert [bench.pace.wait("c"), bench.pace.wait("b")] == [0.5, 0.0]
+    assert [bench.pace.delay_for("c"), bench.pace.delay_for("b")] == [0.5, 0.0]
 
 
 def test_who_is_late_does_not_make_up_for_it() -> None:
     bench = Bench(2.0)
     keys = [f"op{number}" for number in range(5)]
-    assert [bench.pace.wait(key) for key in keys] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert [bench.pace.delay_for(key) for key in keys] == [0.0, 0.5, 1.0, 1.5, 2.0]
     bench.time += 60
-    assert [bench.pace.wait(key) for key in keys[1:]] == [0.0, 0.5, 1.0, 1.5]
+    assert [bench.pace.delay_for(key) for key in keys[1:]] == [0.0, 0.5, 1.0, 1.5]
     bench.time += 0.5
-    assert [bench.pace.wait(key) for key in keys[2:]] == [0.0, 0.5, 1.0]
+    assert [bench.pace.delay_for(key) for key in keys[2:]] == [0.0, 0.5, 1.0]
 
 
 @given(
@@ -72,7 +76,7 @@ def test_never_more_than_the_rate_however_late(
     while asking:
         at, key = heapq.heappop(asking)
         bench.time = max(bench.time, at)
-        if wait := bench.pace.wait(key):
+        if wait := bench.pace.delay_for(key):
             heapq.heappush(asking, (bench.time + wait + late.pop(key, 0.0), key))
         else:
             had.append(bench.time)
@@ -101,7 +105,7 @@ def test_never_more_than_the_rate_and_never_idle(times: list[float], rate: float
 def test_turns_that_nobody_takes_are_forgotten() -> None:
     bench = Bench(1.0)
     for number in range(100):
-        bench.pace.wait(f"op{number}")
+        bench.pace.delay_for(f"op{number}")
     bench.time += 98 + ABANDONED
-    bench.pace.wait("another")
-    assert list(bench.pace._turns) == ["op98", "op99"]  # noqa: SLF001 - that it keeps no more.
+    bench.pace.delay_for("another")
+    assert list(bench.pace._slots) == ["op98", "op99"]  # noqa: SLF001 - that it keeps no more.

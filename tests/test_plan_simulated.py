@@ -10,29 +10,28 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from cloudharness_operation.event import ExitEvent, event_id
 from cloudharness_operation.model import Cancel, Operation
 from cloudharness_operation.names import (
-    ANNOTATION_CUT,
     ANNOTATION_EXIT_EVENT,
+    ANNOTATION_INTERVENTION,
     ANNOTATION_RUN_ID,
-    ANNOTATION_STEERED,
     LABEL_RUN,
 )
-from cloudharness_operation.record import OperationStatus
-from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render.facts import ClusterFacts
 from cloudharness_operation.runs import ConcurrencyPolicy
-from cloudharness_operator import leftovers, steered
-from cloudharness_operator.child import Child
-from cloudharness_operator.cut import from_annotation
-from cloudharness_operator.delivery import Delivery, State
-from cloudharness_operator.effects import NOTHING, Plan
-from cloudharness_operator.expiry import FOR_EVER, Expiry, Keep
-from cloudharness_operator.plan import decide
-from cloudharness_operator.seen import Seen
+from cloudharness_operation.status import OperationStatus
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.decision import decide
+from cloudharness_operator.decide.delivery import Delivery, DeliveryState
+from cloudharness_operator.decide.expiry import FOR_EVER, Expiry, Retention
+from cloudharness_operator.decide.intervention import from_annotation
+from cloudharness_operator.decide.plan import NOTHING, FetchFacts, Plan, ReadLog, Reread
+from cloudharness_operator.decide.state import ObservedState
 from tests.builders import CHILD_UID, DEFAULTS, NOW, TOPIC, UID, child, operation
 
 
@@ -40,7 +39,7 @@ class Crash(Exception):
     """The operator's process ends here."""
 
 
-CRASHED = Plan(after=0.0)
+CRASHED = Plan(requeue_after=0.0)
 
 MISSING = 0.3
 """How often Argo does not see what it is to do."""
@@ -103,21 +102,26 @@ class World:
         return next((plan for plan in plans if plan != NOTHING), NOTHING)
 
     def _present(self) -> Plan:
-        plan = decide(self.seen(), DEFAULTS)
-        if plan.confirm:
-            self.see_operation()
-            if self.seen().child is None:
-                self.see_children()
-            plan = decide(replace(self.seen(), certain=True), DEFAULTS)
-        if plan.learn:
-            assert self.memory.operation is not None
-            run = self.memory.operation.run
-            living = (one.name for one in self.children.values() if one.phase == "Running")
-            others = tuple(living) if run > 1 else ()
-            plan = decide(
-                replace(self.seen(), certain=True, facts=Facts(occupants=others)), DEFAULTS
-            )
-        return self._carried_out(plan)
+        known: dict[str, Any] = {}
+        while not isinstance(step := decide(replace(self.observed(), **known), DEFAULTS), Plan):
+            match step:
+                case Reread():
+                    self.see_operation()
+                    if self.observed().child is None:
+                        self.see_children()
+                    assert known.setdefault("certain", True)
+                case FetchFacts():
+                    assert "facts" not in known
+                    known["facts"] = ClusterFacts(occupants=self._occupants())
+                case ReadLog():
+                    assert "log" not in known
+                    known["log"] = ""
+        return self._carried_out(step)
+
+    def _occupants(self) -> tuple[str, ...]:
+        assert self.memory.operation is not None
+        living = (one.name for one in self.children.values() if one.phase == "Running")
+        return tuple(living) if self.memory.operation.run > 1 else ()
 
     def _formers(self) -> list[int]:
         known = self.memory.operation
@@ -126,26 +130,25 @@ class World:
     def _former(self, run: int) -> Plan:
         if run not in self.memory.children:
             return NOTHING
-        seen = self._seen_of_former(run)
-        plan = leftovers.decide(seen, DEFAULTS)
-        if plan.confirm:
+        step = decide(self._seen_of_former(run), DEFAULTS)
+        if step == Reread():
             self.see_operation()
             if run not in self._formers():
-                return Plan(after=0.0)
-            seen = replace(self._seen_of_former(run), certain=True)
-            plan = leftovers.decide(seen, DEFAULTS)
-        return self._carried_out(plan)
+                return Plan(requeue_after=0.0)
+            step = decide(replace(self._seen_of_former(run), certain=True), DEFAULTS)
+        assert isinstance(step, Plan)
+        return self._carried_out(step)
 
     def _carried_out(self, plan: Plan) -> Plan:
         steps: tuple[tuple[object, Callable[[Plan], None]], ...] = (
-            (plan.create, self._create),
-            (plan.steer, self._steer),
+            (plan.create_workflow, self._create),
+            (plan.patch_workflow, self._steer),
             (plan.publish, self._publish),
             (plan.status, self._write),
-            (plan.release, self._release),
-            (plan.forget, self._forget),
-            (plan.sweep, self._sweep),
-            (plan.expire, self._expire),
+            (plan.remove_finalizer, self._release),
+            (plan.drop_delivery, self._forget),
+            (plan.delete_pods, self._sweep),
+            (plan.delete_workflow, self._expire),
         )
         for wanted, step in steps:
             if wanted:
@@ -154,7 +157,7 @@ class World:
                 self.perhaps_crash()
         return plan
 
-    def seen(self) -> Seen:
+    def observed(self) -> ObservedState:
         """Return what the process sees of the present run, which may be old."""
         known = self.memory
         settled = known.operation is not None and _is_settled(known.operation)
@@ -168,37 +171,38 @@ class World:
             gone=known.operation is None,
             settled=settled,
             child=known.children.get(run) if known.operation else None,
-            swept=run in known.children and known.children[run].uid in known.swept,
+            pods_deleted=run in known.children and known.children[run].uid in known.swept,
             since=known.since,
             written=known.written,
             expiry=self._expiry() if settled else None,
         )
 
-    def _seen_of_former(self, run: int) -> Seen:
+    def _seen_of_former(self, run: int) -> ObservedState:
         known = self.memory
-        kept = Keep(self.keep, self.keep) if known.operation else FOR_EVER
+        kept = Retention(self.keep, self.keep) if known.operation else FOR_EVER
         return replace(
             self._at(run),
             gone=known.operation is None,
             child=known.children[run],
-            swept=known.children[run].uid in known.swept,
-            keep=kept,
+            pods_deleted=known.children[run].uid in known.swept,
+            retention=kept,
+            former=True,
         )
 
-    def _at(self, run: int) -> Seen:
+    def _at(self, run: int) -> ObservedState:
         delivery = self.memory.deliveries.get(event_id(UID, run))
         server = self.now.timestamp()
-        return Seen(UID, self.now, self.clock, run=run, delivery=delivery, server=server)
+        return ObservedState(UID, self.now, self.clock, run=run, delivery=delivery, server=server)
 
     def _expiry(self) -> Expiry | None:
         known = self.memory.operation
         if self.keep is None or known is None or known.status.completion_time is None:
             return None
-        return Expiry(known.status.completion_time.timestamp(), Keep(self.keep, self.keep))
+        return Expiry(known.status.completion_time.timestamp(), Retention(self.keep, self.keep))
 
     def _create(self, plan: Plan) -> None:
-        assert plan.create is not None
-        meta = plan.create["metadata"]
+        assert plan.create_workflow is not None
+        meta = plan.create_workflow["metadata"]
         run = int(meta["labels"][LABEL_RUN])
         if run not in self.children:
             if self.operation is None:
@@ -218,42 +222,42 @@ class World:
         self.see_children()
 
     def _steer(self, plan: Plan) -> None:
-        assert plan.steer is not None
-        seen, changes = plan.steer
-        known = self.children.get(seen.run)
-        if known is None or known.resource_version != seen.resource_version:
+        assert plan.patch_workflow is not None
+        state, changes = plan.patch_workflow
+        known = self.children.get(state.run)
+        if known is None or known.resource_version != state.resource_version:
             self.see_children()
             return
         spec, meta = changes.get("spec", {}), changes.get("metadata", {})
         notes = meta.get("annotations", {})
-        self.children[seen.run] = replace(
+        self.children[state.run] = replace(
             known,
             suspended=bool(spec.get("suspend", known.suspended)),
             shutdown=spec.get("shutdown", known.shutdown),
-            cut=from_annotation(notes.get(ANNOTATION_CUT, "")) or known.cut,
-            steered=steered.from_annotation(notes.get(ANNOTATION_STEERED, "")) or known.steered,
+            intervention=from_annotation(notes.get(ANNOTATION_INTERVENTION, ""))
+            or known.intervention,
             resource_version=self.tick(),
         )
         if known.phase and self.rng.random() < MISSING:
-            self.missed[seen.run] = self.version
+            self.missed[state.run] = self.version
         self.see_children()
 
     def _publish(self, plan: Plan) -> None:
         assert plan.publish is not None
         event = plan.publish
         known = self.memory.deliveries.get(event.id)
-        if known and known.state is not State.FAILED:
+        if known and known.state is not DeliveryState.FAILED:
             return
-        first = Delivery(State.PENDING, self.clock, self.clock)
+        first = Delivery(DeliveryState.PENDING, self.clock, self.clock)
         self.memory.deliveries[event.id] = known.again(self.clock) if known else first
         self.memory.flying[event.id] = event
 
     def _write(self, plan: Plan) -> None:
-        seen = self.memory.operation
-        if self.operation is None or seen is None:
+        state = self.memory.operation
+        if self.operation is None or state is None:
             self.see_operation()
             return
-        if self.operation.metadata.resource_version != seen.metadata.resource_version:
+        if self.operation.metadata.resource_version != state.metadata.resource_version:
             self.see_operation()
             raise Crash  # A conflict ends the attempt, as a crash does.
         old = self.operation.status.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -296,10 +300,10 @@ class World:
         return event_id(UID, run) in [id_ for id_, _ in self.log]
 
     def _release(self, plan: Plan) -> None:
-        assert plan.release is not None
-        run = plan.release.run
+        assert plan.remove_finalizer is not None
+        run = plan.remove_finalizer.run
         known = self.children.get(run)
-        if known is None or plan.release.uid != known.uid:
+        if known is None or plan.remove_finalizer.uid != known.uid:
             self.see_children()
             return
         if known.is_held:
@@ -312,10 +316,10 @@ class World:
         self.see_children()
 
     def _expire(self, plan: Plan) -> None:
-        assert plan.expire is not None
-        run = plan.expire.run
+        assert plan.delete_workflow is not None
+        run = plan.delete_workflow.run
         known = self.children.get(run)
-        if known is None or plan.expire.resource_version != known.resource_version:
+        if known is None or plan.delete_workflow.resource_version != known.resource_version:
             self.see_children()
             raise Crash  # A conflict ends the attempt, as a crash does.
         former = self.operation is None or run < self.operation.run
@@ -330,14 +334,14 @@ class World:
         self.see_children()
 
     def _sweep(self, plan: Plan) -> None:
-        assert plan.sweep is not None
-        assert plan.sweep.shutdown, "pods of a run that was not ended"
-        self.memory.swept.add(plan.sweep.uid)
+        assert plan.delete_pods is not None
+        assert plan.delete_pods.shutdown, "pods of a run that was not ended"
+        self.memory.swept.add(plan.delete_pods.uid)
 
     def _forget(self, plan: Plan) -> None:
-        assert plan.forget is not None
-        self.memory.deliveries.pop(plan.forget, None)
-        self.memory.flying.pop(plan.forget, None)
+        assert plan.drop_delivery is not None
+        self.memory.deliveries.pop(plan.drop_delivery, None)
+        self.memory.flying.pop(plan.drop_delivery, None)
 
     def perhaps_crash(self) -> None:
         """End the process, at times."""
@@ -474,9 +478,9 @@ class World:
 
 
 def _is_settled(operation: Operation) -> bool:
-    seen = operation.status.observed_generation == operation.metadata.generation
+    state = operation.status.observed_generation == operation.metadata.generation
     present = operation.status.run_id in (None, operation.spec.run_id)
-    return seen and present and operation.status.is_settled
+    return state and present and operation.status.is_settled
 
 
 AROUND: dict[str, Callable[[World], object]] = {
@@ -548,8 +552,8 @@ def test_nothing_is_lost_whoever_changes_their_mind(
         meta, status = world.operation.metadata, world.operation.status
         last = world.children.get(world.operation.run)
         assert status.observed_generation == meta.generation
-        if last is not None and last.cut and last.has_ended:
-            assert (status.phase, status.reason) == ("Cancelled", last.cut.reason)
+        if last is not None and last.termination and last.has_ended:
+            assert (status.phase, status.reason) == ("Cancelled", last.termination.reason)
         unmade = not world.created and deletion == "nothing is deleted"
         if world.operation.spec.cancel and unmade:
             assert status.phase == "Cancelled"

@@ -13,24 +13,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from cloudharness_operation.model import Operation
-from cloudharness_operator import (
-    api,
-    control,
-    details,
-    expiry,
-    plan,
-    queue,
-    reconcile,
-    unreadable,
-)
-from cloudharness_operator.api import PAGE, Api
-from cloudharness_operator.bounded import LARGE
-from cloudharness_operator.child import Child
+from cloudharness_operation.names import KIND
+from cloudharness_operator.bounded_json import LARGE
+from cloudharness_operator.decide import control, decision, details, expiry, invalid
+from cloudharness_operator.decide.child import Child
 from cloudharness_operator.errors import ApiError
-from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
-from cloudharness_operator.kopf_http import responses
-from cloudharness_operator.queue import MAX_FAILURES, WorkQueue
-from cloudharness_operator.store import Store
+from cloudharness_operator.kube import http
+from cloudharness_operator.kube.handlers import responses
+from cloudharness_operator.kube.http import PAGE, Api
+from cloudharness_operator.loop import intake, queue, reconcile
+from cloudharness_operator.loop.queue import MAX_FAILURES, WorkQueue
+from cloudharness_operator.loop.served import Served
+from cloudharness_operator.loop.store import Store
 from tests.builders import (
     CHILD,
     NAME,
@@ -72,7 +66,7 @@ def test_an_operation_that_cannot_be_processed_is_ended(
     monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
 ) -> None:
     bench = Bench().has(topic=TOPIC)
-    target, name = {"parse": (Operation, "parse"), "decide": (plan, "needs")}[where]
+    target, name = {"parse": (Operation, "parse"), "decide": (decision, "needs")}[where]
     monkeypatch.setattr(target, name, failing(error))
     asyncio.run(bench.reconciler(UID))
     finished = condition(bench, "Finished")
@@ -85,7 +79,7 @@ def test_one_that_cannot_be_processed_while_it_runs_is_terminated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench().has().runs()
-    monkeypatch.setattr(control, "patch", failing(OverflowError("too long")))
+    monkeypatch.setattr(control, "workflow_patch", failing(OverflowError("too long")))
     asyncio.run(bench.reconciler(UID))
     assert bench.calls[0] == "steer {'suspend': None, 'shutdown': 'Terminate'}"
     assert condition(bench, "Finished")["reason"] == "InternalError"
@@ -107,7 +101,7 @@ def test_the_end_of_a_run_is_not_lost_for_its_details(monkeypatch: pytest.Monkey
 
 def test_where_nothing_can_be_done_nothing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench().has()
-    for module, name in ((plan, "_decide"), (unreadable, "decide")):
+    for module, name in ((decision, "_decide"), (invalid, "decide")):
         monkeypatch.setattr(module, name, failing(RecursionError()))
     assert asyncio.run(bench.reconciler(UID)) is None
     assert bench.calls == []
@@ -118,7 +112,7 @@ def test_a_status_that_is_not_stored_is_written_without_details(error: ApiError)
     bench = Bench().has()
     node = {"templateName": "add", "type": "Pod", "phase": "Succeeded", "name": "x", "id": "x"}
     status = {"phase": "Succeeded", "nodes": {"x": node}}
-    bench.store.saw_child(Child.read(workflow_manifest(status=status)))
+    bench.store.upsert_workflow(Child.read(workflow_manifest(status=status)))
     bench.cluster.fails["status"] = [error]
     asyncio.run(bench.reconciler(UID))
     assert bench.calls == ["status AllTasksSucceeded", "status AllTasksSucceeded"]
@@ -226,16 +220,18 @@ STORED = [
 
 
 @pytest.mark.parametrize("manifest", [one for _, one in STORED], ids=[name for name, _ in STORED])
-@pytest.mark.parametrize("kind", [OPERATION, WORKFLOW])
+@pytest.mark.parametrize("kind", intake.KINDS)
 def test_what_cannot_be_read_is_skipped_and_counted(kind: str, manifest: Any) -> None:
     skipped: list[tuple[str, str]] = []
     changed: list[str] = []
-    intake = Intake(Store(changed.append, lambda: 0.0), lambda *what: skipped.append(what))
-    (intake.operation if kind == OPERATION else intake.child)(manifest)
-    intake.lost_operation(manifest)
-    intake.operation(operation_manifest(uid=OTHER_UID, name="next", version=11))
+    store, served = Store(changed.append, lambda: 0.0), Served((), intake.KINDS)
+    operations = intake.operations(store, served, lambda *what: skipped.append(what))
+    workflows = intake.workflows(store, served, lambda *what: skipped.append(what))
+    (operations if kind == KIND else workflows).upsert(manifest)
+    operations.remove(manifest)
+    operations.upsert(operation_manifest(uid=OTHER_UID, name="next", version=11))
     assert changed[-1] == OTHER_UID
-    assert {one for one, _ in skipped} <= {OPERATION, WORKFLOW}
+    assert {one for one, _ in skipped} <= set(intake.KINDS)
 
 
 def test_a_child_of_another_namespace_is_none() -> None:
@@ -244,14 +240,14 @@ def test_a_child_of_another_namespace_is_none() -> None:
 
     own, forged = child(), child(namespace="elsewhere", uid="forged", resource_version=99)
     first = store()
-    first.saw_operation(operation_manifest())
+    first.upsert_operation(operation_manifest())
     for one in (forged, own, forged):
-        first.saw_child(one)
+        first.upsert_workflow(one)
     assert first.children(UID) == (own,)
     later = store()
     for one in (forged, own):
-        later.saw_child(one)
-    later.saw_operation(operation_manifest())
+        later.upsert_workflow(one)
+    later.upsert_operation(operation_manifest())
     assert later.children(UID) == (own,)
 
 
@@ -266,7 +262,7 @@ def test_a_child_of_another_namespace_is_none() -> None:
 )
 def test_what_does_not_agree_with_itself_is_no_child(changes: dict[str, Any]) -> None:
     store = Store(lambda _: None, lambda: 0.0)
-    store.saw_child(child(**changes))
+    store.upsert_workflow(child(**changes))
     assert store.counts() == (0, 0)
 
 
@@ -351,7 +347,7 @@ def listing(request: web.Request, size: int) -> web.Response:
 def test_a_list_of_large_objects_is_read_in_small_pages(
     monkeypatch: pytest.MonkeyPatch, size: int, limits: set[int]
 ) -> None:
-    monkeypatch.setattr(api, "PAGE_BYTES", 20_000)
+    monkeypatch.setattr(http, "PAGE_BYTES", 20_000)
     asked: list[int] = []
 
     async def handler(request: web.Request) -> web.Response:

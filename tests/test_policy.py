@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.model import Operation
-from cloudharness_operation.render import Defaults, forbidden, unmet, workflow
-from cloudharness_operation.render.facts import Facts
-from cloudharness_operation.render.policy import ANYTHING, Policy, TemplatePatch
+from cloudharness_operation.policy import ANYTHING, Policy, TemplatePatch
+from cloudharness_operation.render import forbidden, unsupported, workflow
+from cloudharness_operation.render.facts import ClusterFacts
 from tests.builders import NAMESPACE, operation_manifest
 
 HOME = Policy(
@@ -125,7 +126,7 @@ def defaults(policy: Policy) -> Defaults:
     ("policy", "task", "problem"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
 def test_what_is_not_allowed(policy: Policy, task: Any, problem: str) -> None:
-    found = unmet(operation(task), defaults(policy))
+    found = unsupported(operation(task), defaults(policy))
     assert found is not None
     assert found.startswith("spec.tasks[0].")
     assert re.search(problem, found)
@@ -157,7 +158,7 @@ ALLOWED = [
     ("policy", "task"), [row[1:] for row in ALLOWED], ids=[row[0] for row in ALLOWED]
 )
 def test_what_is_allowed(policy: Policy, task: Any) -> None:
-    assert unmet(operation(task), defaults(policy)) is None
+    assert unsupported(operation(task), defaults(policy)) is None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_what_is_allowed(policy: Policy, task: Any) -> None:
     ],
 )
 def test_the_operations_own_fields_are_checked_too(spec: Any, path: str) -> None:
-    found = unmet(Operation.parse(operation_manifest(spec=spec)), defaults(HOME))
+    found = unsupported(Operation.parse(operation_manifest(spec=spec)), defaults(HOME))
     assert found is not None
     assert found.startswith(f"{path}: ")
 
@@ -201,9 +202,9 @@ def custom(image: str) -> dict[str, Any]:
 )
 def test_images(policy: Policy, task: Any, allowed: bool) -> None:
     one, settings = operation(task), defaults(policy)
-    assert unmet(one, settings) is None
+    assert unsupported(one, settings) is None
     images = {"listed": "registry.example.org/x", "listed-elsewhere": "example.com/x"}
-    found = forbidden(workflow(one, settings, Facts(images=images)), settings)
+    found = forbidden(workflow(one, settings, ClusterFacts(images=images)), settings)
     assert (found is None) is allowed
     if found:
         assert found.startswith("task t")

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from cloudharness_operator.errors import ApiError
-from cloudharness_operator.queue import FIRST_BACKOFF, LAST_BACKOFF, Handler, WorkQueue
+from cloudharness_operator.loop.queue import FIRST_BACKOFF, LAST_BACKOFF, Handler, WorkQueue
 from tests.builders import until
 
 
@@ -86,7 +86,7 @@ def test_what_is_urgent_is_first(steps: str, expected: str) -> None:
     async def run() -> None:
         queue, handler = WorkQueue(), Recorder()
         for step in steps.split():
-            (queue.hurry if step.isupper() else queue.add)(step.lower())
+            (queue.add_urgent if step.isupper() else queue.add)(step.lower())
         assert len(queue) == len(expected.split())
         await worked(queue, handler, lambda: not len(queue))
         await asyncio.sleep(0)
@@ -99,12 +99,12 @@ def test_what_becomes_urgent_while_it_is_handled_is_next() -> None:
     async def run() -> None:
         queue = WorkQueue()
 
-        async def hurry(key: str) -> None:
+        async def add_urgent(key: str) -> None:
             if handler.handled == ["a"]:
                 queue.add(key)
-                queue.hurry(key)
+                queue.add_urgent(key)
 
-        handler = Recorder(hurry)
+        handler = Recorder(add_urgent)
         queue.add("a")
         queue.add("b")
         await worked(queue, handler, handler.count(3))

@@ -10,21 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from cloudharness_operation import event_schema
-from cloudharness_operation.event import ExitEvent
-from cloudharness_operation.event_schema import ExitEventValue
+from cloudharness_operation.event import ExitEvent, ExitEventValue
 from cloudharness_operation.model import MAX_PAYLOAD_LENGTH
-from cloudharness_operator.records import MODES, binary, structured
+from cloudharness_operator.kafka.records import MODES, binary, structured
 from cloudharness_operator.settings import CONTENT_MODES
-from tests.builders import (
-    CHILD,
-    EVENT_ID,
-    NAME,
-    SOURCE,
-    STARTED,
-    UID,
-    exit_event,
-    outcome,
-)
+from tests.builders import CHILD, EVENT_ID, NAME, SOURCE, STARTED, UID, exit_event, outcome
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.event import Destination
 from cloudharness_operation.model import Operation
 from cloudharness_operation.names import child_name
-from cloudharness_operation.render import Defaults, destination, unmet, workflow
+from cloudharness_operation.notification import destination
+from cloudharness_operation.render import unsupported, workflow
 from tests.builders import (
     BASH,
     CHILD,
@@ -91,8 +93,8 @@ def test_a_pipeline_that_is_told_becomes_this_workflow() -> None:
         greeting, PYTHON, CUSTOM, topic=TOPIC, payload='{"a": "ü"}', account="worker"
     )
     annotation = (
-        f'{{"uid":"{UID}","namespace":"lab","name":"sums","run":"1",'
-        '"topics":["exits","everything"],"payload":"{\\"a\\": \\"ü\\"}","run_id":"1"}'
+        '{"payload":"{\\"a\\": \\"ü\\"}","operation":"sums","namespace":"lab",'
+        f'"uid":"{UID}","run":"1","runId":"1","topics":["exits","everything"]}}'
     )
     assert workflow(wanted, WIDE) == {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -215,7 +217,15 @@ def test_who_is_told(own: str, everybodys: str, expected: tuple[str, ...] | None
         assert metadata["annotations"] == {"cloudharness.io/run-id": "1"}
         assert "finalizers" not in metadata
         return
-    assert told == Destination(UID, "lab", "sums", "1", expected, "ours" if own else "", "1")
+    assert told == Destination(
+        uid=UID,
+        namespace="lab",
+        operation="sums",
+        run="1",
+        run_id="1",
+        topics=expected,
+        payload="ours" if own else "",
+    )
     assert metadata["finalizers"] == [FINALIZER]
     annotation = metadata["annotations"]["cloudharness.io/exit-event"]
     assert Destination.from_annotation(annotation) == told
@@ -231,7 +241,7 @@ def test_who_is_told(own: str, everybodys: str, expected: tuple[str, ...] | None
     ],
 )
 def test_what_the_operator_cannot_do(topic: str, defaults: Defaults, met: bool) -> None:
-    problem = unmet(operation(topic=topic), defaults)
+    problem = unsupported(operation(topic=topic), defaults)
     if met:
         assert problem is None
     else:
@@ -256,7 +266,7 @@ def test_what_the_operator_cannot_do(topic: str, defaults: Defaults, met: bool) 
 )
 def test_topics_that_are_allowed(topic: str, patterns: tuple[str, ...], allowed: bool) -> None:
     defaults = Defaults("x", topics=patterns, topic="everything")
-    problem = unmet(operation(topic=topic), defaults)
+    problem = unsupported(operation(topic=topic), defaults)
     told = destination(operation(topic=topic), defaults)
     assert told is not None
     if allowed:

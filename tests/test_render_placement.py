@@ -8,7 +8,7 @@ import pytest
 
 from cloudharness_operation.model import Operation
 from cloudharness_operation.render import workflow
-from cloudharness_operation.render.facts import Facts, Pod
+from cloudharness_operation.render.facts import ClusterFacts, Pod
 from cloudharness_operation.render.placement import forms, volume_label
 from tests.builders import CHILD, DEFAULTS, operation_manifest
 from tests.test_render_volumes import RWO, RWX, at
@@ -22,7 +22,7 @@ Volumes = list[dict[str, Any]]
 def templates(
     volumes: Volumes,
     contexts: Volumes | None = None,
-    facts: Facts | None = None,
+    facts: ClusterFacts | None = None,
     tasks: dict[str, Volumes] | None = None,
 ) -> dict[str, dict[str, Any]]:
     parts = [
@@ -31,7 +31,7 @@ def templates(
     ]
     manifest = operation_manifest(*parts)
     manifest["spec"] |= {"sharedVolumes": volumes, "podContexts": contexts or []}
-    made = workflow(Operation.parse(manifest), DEFAULTS, facts or Facts())
+    made = workflow(Operation.parse(manifest), DEFAULTS, facts or ClusterFacts())
     return {template["name"]: template for template in made["spec"]["templates"][1:]}
 
 
@@ -67,7 +67,7 @@ def context(key: str, value: str = "v", *, must: bool = True) -> dict[str, Any]:
 
 NEW = f"{OWN}{CHILD}-new"
 USES_A = term("usesvolume", "a", "a-lab")
-A_RWO = Facts(claims={"a": RWO, "b": RWO})
+A_RWO = ClusterFacts(claims={"a": RWO, "b": RWO})
 BOTH = {"usesvolume": "a", f"{OWN}a": "true", f"{OWN}b": "true"}
 
 PLACES = [
@@ -219,13 +219,13 @@ def test_the_first_pod_can_be_scheduled(volumes: Volumes, contexts: Volumes) -> 
 def test_others_are_followed_to_their_node(
     volumes: Volumes, contexts: Volumes, pods: list[Pod], expected: dict[str, Any] | None
 ) -> None:
-    facts = Facts(claims=A_RWO.claims, pods=tuple(pods))
+    facts = ClusterFacts(claims=A_RWO.claims, pods=tuple(pods))
     affinity = templates(volumes, contexts, facts)["one"].get("affinity", {})
     assert affinity.get("nodeAffinity") == (expected and expected["nodeAffinity"])
 
 
 def test_a_claim_for_many_nodes_binds_nobody() -> None:
-    facts = Facts(claims={"a": RWX}, pods=(Pod({"usesvolume": "a"}, "n1"),))
+    facts = ClusterFacts(claims={"a": RWX}, pods=(Pod({"usesvolume": "a"}, "n1"),))
     made = templates([at("/x", "a")], facts=facts)["one"]
     assert "affinity" not in made
     assert "metadata" not in made
@@ -234,7 +234,9 @@ def test_a_claim_for_many_nodes_binds_nobody() -> None:
 def test_tasks_that_share_by_way_of_a_third_are_one_company() -> None:
     made = templates(
         [],
-        facts=Facts(claims=dict.fromkeys("abcd", RWO), pods=(Pod({f"{OWN}c": "true"}, "n2"),)),
+        facts=ClusterFacts(
+            claims=dict.fromkeys("abcd", RWO), pods=(Pod({f"{OWN}c": "true"}, "n2"),)
+        ),
         tasks={
             "left": [at("/x", "a")],
             "right": [at("/x", "c")],
@@ -257,6 +259,6 @@ def test_labels_are_always_valid() -> None:
     assert volume_label(long) != volume_label("c" * 249)
     assert forms(long, "lab") == ()
     assert forms("c" * 62, "lab") == ("c" * 62,)
-    made = templates([at("/x", long)], facts=Facts(claims={long: RWO}))["one"]
+    made = templates([at("/x", long)], facts=ClusterFacts(claims={long: RWO}))["one"]
     assert made["affinity"] == required(term(volume_label(long)))
     assert made["metadata"]["labels"] == {volume_label(long): "true"}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operation.render import Defaults, workflow
+from cloudharness_operation.defaults import Defaults
+from cloudharness_operation.render import workflow
 from cloudharness_operation.render.restricted import CONTAINER, POD, container, pod
 from tests.builders import DEFAULTS, operation
 

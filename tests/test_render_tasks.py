@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.model import Operation
-from cloudharness_operation.render import Defaults, needs, workflow
+from cloudharness_operation.render import needs, workflow
 from cloudharness_operation.render.containers import RESULT_PATH, RUNNER
-from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render.facts import ClusterFacts
 from cloudharness_operation.render.patch import merged
 from tests.builders import BASH, CHILD, DEFAULTS, operation, operation_manifest
 
@@ -22,9 +23,11 @@ IMAGE = "python:3.13"
 GPU = "nvidia.com/gpu"
 
 
-def template(task: dict[str, Any], facts: Facts | None = None, **more: Any) -> dict[str, Any]:
+def template(
+    task: dict[str, Any], facts: ClusterFacts | None = None, **more: Any
+) -> dict[str, Any]:
     defaults = Defaults(task_image=IMAGE, **more)
-    made = workflow(operation({"name": "one", **task}), defaults, facts or Facts())
+    made = workflow(operation({"name": "one", **task}), defaults, facts or ClusterFacts())
     found: dict[str, Any] = made["spec"]["templates"][1]
     container = found["script" if "script" in found else "container"]
     # Every task has it; what it says is tested below.
@@ -301,7 +304,7 @@ def test_an_image_is_looked_up_or_taken_as_it_is(image: str, asked: bool, expect
     wanted = needs(operation({"name": "one", **task}), Defaults(IMAGE, catalogue="images"))
     assert wanted.images is asked
     assert not needs(operation({"name": "one", **task}), Defaults(IMAGE)).images
-    made = template(task, Facts(images=catalogue), catalogue="images")
+    made = template(task, ClusterFacts(images=catalogue), catalogue="images")
     assert made["container"]["image"] == expected
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cloudharness_operation.render import workflow
-from cloudharness_operation.render.verbatim import bash, python
+from cloudharness_operation.render.escaping import bash, python
 from tests.builders import DEFAULTS, operation
 from tests.test_render_tasks import run
 

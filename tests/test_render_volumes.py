@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.model import Operation
 from cloudharness_operation.render import needs, workflow
-from cloudharness_operation.render.facts import Facts, Needs
+from cloudharness_operation.render.facts import ClusterFacts, ClusterQuery
 from cloudharness_operation.render.volumes import volume_name
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.volumes import Mode, SharedVolume
@@ -92,7 +92,7 @@ def test_two_volumes_never_have_one_name(
 
 
 def test_a_claim_that_exists_is_used() -> None:
-    spec = workflow(shared(at("/a", "data")), DEFAULTS, Facts(claims={"data": RWO}))["spec"]
+    spec = workflow(shared(at("/a", "data")), DEFAULTS, ClusterFacts(claims={"data": RWO}))["spec"]
     assert spec["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
     assert "volumeClaimTemplates" not in spec
     assert spec["templates"][1]["script"]["volumeMounts"] == [{"name": "data", "mountPath": "/a"}]
@@ -153,7 +153,7 @@ def test_a_claim_of_operation_and_task_is_one_volume() -> None:
     both = shared(
         at("/a", "data"), at("/new"), task=(at("/b", "data", mode="ro"), at("/a", "other"))
     )
-    spec = workflow(both, DEFAULTS, Facts(claims={"data": RWO, "other": RWO}))["spec"]
+    spec = workflow(both, DEFAULTS, ClusterFacts(claims={"data": RWO, "other": RWO}))["spec"]
     assert [volume["name"] for volume in spec["volumes"]] == ["other", "data"]
     (made,) = spec["volumeClaimTemplates"]
     assert spec["templates"][1]["script"]["volumeMounts"] == [
@@ -186,29 +186,31 @@ def context(key: str, *, required: bool) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("volumes", "contexts", "expected"),
     [
-        pytest.param([], [], Needs(), id="nothing"),
-        pytest.param([at("/a")], [], Needs(), id="a new volume"),
-        pytest.param([at("/a", "c")], [], Needs(("c",), ("usesvolume",)), id="a claim"),
-        pytest.param([at("/a", "c", mode="rwx")], [], Needs(("c",)), id="rwx"),
+        pytest.param([], [], ClusterQuery(), id="nothing"),
+        pytest.param([at("/a")], [], ClusterQuery(), id="a new volume"),
+        pytest.param([at("/a", "c")], [], ClusterQuery(("c",), ("usesvolume",)), id="a claim"),
+        pytest.param([at("/a", "c", mode="rwx")], [], ClusterQuery(("c",)), id="rwx"),
         pytest.param(
             [at("/a", "c"), at("/b", "c"), at("/c", "d")],
             [],
-            Needs(("c", "d"), ("usesvolume",)),
+            ClusterQuery(("c", "d"), ("usesvolume",)),
             id="two claims",
         ),
-        pytest.param([], [context("k", required=True)], Needs(), id="one context"),
+        pytest.param([], [context("k", required=True)], ClusterQuery(), id="one context"),
         pytest.param(
             [],
             [context("k", required=True), context("l", required=True)],
-            Needs(pods=("k=v", "l=v")),
+            ClusterQuery(pods=("k=v", "l=v")),
             id="two contexts",
         ),
-        pytest.param([], [context("k", required=False)] * 1, Needs(), id="a preference"),
-        pytest.param([at("/a")], [context("k", required=True)], Needs(pods=("k=v",)), id="both"),
+        pytest.param([], [context("k", required=False)] * 1, ClusterQuery(), id="a preference"),
+        pytest.param(
+            [at("/a")], [context("k", required=True)], ClusterQuery(pods=("k=v",)), id="both"
+        ),
     ],
 )
 def test_what_has_to_be_asked(
-    volumes: list[dict[str, Any]], contexts: list[dict[str, Any]], expected: Needs
+    volumes: list[dict[str, Any]], contexts: list[dict[str, Any]], expected: ClusterQuery
 ) -> None:
     manifest = operation_manifest()
     manifest["spec"] |= {"sharedVolumes": volumes, "podContexts": contexts}

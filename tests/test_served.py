@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from cloudharness_operator.errors import ApiError
-from cloudharness_operator.served import Served, WhileServed
+from cloudharness_operator.loop.served import Served, ServedOnlyHandler
 
 FORBIDDEN = ApiError(403, "Forbidden", "not allowed")
 BROKEN = ConnectionResetError("reset")
@@ -91,5 +91,5 @@ def test_keys_of_what_is_not_served_are_dropped(
         return 1.0
 
     namespace = {"a": "a", "b": "b"}.get
-    after = asyncio.run(WhileServed(handler, served, namespace)(key))
+    after = asyncio.run(ServedOnlyHandler(handler, served, namespace)(key))
     assert (keys, after) == (([key], 1.0) if handled else ([], None))

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudharness_operator.servertime import ServerTime
+from cloudharness_operator.kube.http import ServerTime
 
 EPOCH = 1_767_323_045
 
@@ -35,7 +35,7 @@ class Bench:
         self.clock += before
         date = formatdate(int(self.true), usegmt=True)
         self.clock += after
-        self.time.heard(date, sent)
+        self.time.observe(date, sent)
 
     def behind(self) -> float:
         """Return how far what is known is behind the truth."""
@@ -49,7 +49,7 @@ def test_before_any_answer_there_is_the_fallback() -> None:
 @pytest.mark.parametrize("date", ["", "soon", "Wed, 99 Nov 2026 10:00:00 GMT"])
 def test_what_is_no_date_is_passed_over(date: str) -> None:
     bench = Bench()
-    bench.time.heard(date, 99.0)
+    bench.time.observe(date, 99.0)
     assert bench.time.now() == 5.0
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloudharness_operation.render import Defaults
-from cloudharness_operation.render.policy import Policy, TemplatePatch
+from cloudharness_operation.defaults import Defaults
+from cloudharness_operation.policy import Policy, TemplatePatch
 from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.settings import Settings
 

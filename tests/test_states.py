@@ -16,13 +16,15 @@ import pytest
 
 from cloudharness_operation import crd
 from cloudharness_operation.errors import InvalidOperation
-from cloudharness_operation.record import GIVEN_UP, OperationStatus, Phase
-from cloudharness_operation.render.facts import Facts
-from cloudharness_operator.child import Note
-from cloudharness_operator.cut import Cut
-from cloudharness_operator.delivery import State
-from cloudharness_operator.plan import decide
-from cloudharness_operator.seen import Refusal, Seen, Unreadable
+from cloudharness_operation.reasons import GIVEN_UP
+from cloudharness_operation.render.facts import ClusterFacts
+from cloudharness_operation.status import OperationStatus, Phase
+from cloudharness_operator.decide.child import ReasonMessage
+from cloudharness_operator.decide.decision import decide
+from cloudharness_operator.decide.delivery import DeliveryState
+from cloudharness_operator.decide.intervention import Termination
+from cloudharness_operator.decide.plan import Plan
+from cloudharness_operator.decide.state import InvalidManifest, ObservedState, Refusal
 from tests.builders import (
     CLOCK,
     DEFAULTS,
@@ -31,9 +33,10 @@ from tests.builders import (
     TOPIC,
     child,
     delivery,
+    ended_by,
+    observed,
     operation,
     operation_manifest,
-    seen,
 )
 from tests.examples import ROOT
 from tests.health import health
@@ -105,7 +108,7 @@ def unseen() -> OperationStatus:
     return OperationStatus.model_validate(found["default"])
 
 
-CANCEL = Cut("Cancelled", "spec.cancel is Stop", NOW)
+CANCEL = Termination("Cancelled", "spec.cancel is Stop", NOW)
 AGAIN = {"runId": "again"}
 SPECS: tuple[dict[str, Any], ...] = ({}, {"suspend": True}, {"cancel": "Stop"}, AGAIN)
 # How far a child has come, since none goes back: an argument for `child`, and how far.
@@ -115,30 +118,30 @@ CHILDREN: tuple[tuple[dict[str, Any] | None, int], ...] = (
     ({"phase": "Pending"}, 1),
     ({"phase": "Running"}, 2),
     ({"phase": "Running", "suspended": True}, 2),
-    ({"phase": "Running", "cut": CANCEL}, 2),
+    ({"phase": "Running", "intervention": ended_by(CANCEL)}, 2),
     ({"phase": "Running", "deleted": NOW}, 3),
-    ({"phase": "Failed", "cut": CANCEL}, 3),
+    ({"phase": "Failed", "intervention": ended_by(CANCEL)}, 3),
     ({"phase": "Succeeded"}, 3),
     ({"phase": "Failed"}, 3),
     ({"phase": "Error"}, 3),
 )
 REFUSALS = (
     None,
-    Refusal(Note("SubmissionFailed", "not allowed"), final=False),
-    Refusal(Note("NameTaken", "it is another's"), final=True),
+    Refusal(ReasonMessage("SubmissionFailed", "not allowed"), final=False),
+    Refusal(ReasonMessage("NameTaken", "it is another's"), final=True),
 )
-DELIVERIES = (None, *(delivery(state, begun=CLOCK - 100) for state in State))
+DELIVERIES = (None, *(delivery(state, begun=CLOCK - 100) for state in DeliveryState))
 UNREADABLE = InvalidOperation("spec.tasks: Field required")
 
 
-def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[Seen, int]]:
+def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[ObservedState, int]]:
     """All that can be seen of an operation with this status, and how far its child is then."""
     manifest = operation_manifest(topic=topic)
     # Of what is settled no delivery is asked for any more.
     deliveries = (None,) if status.is_settled else DELIVERIES
     for sent in deliveries:
-        bad = Unreadable(1, status, UNREADABLE, manifest)
-        yield seen(unreadable=bad, delivery=sent), come
+        bad = InvalidManifest(1, status, UNREADABLE, manifest)
+        yield observed(invalid=bad, delivery=sent), come
     for (made, rank), refusal, sent, spec in product(CHILDREN, REFUSALS, deliveries, SPECS):
         if spec == AGAIN and (refusal or status.run_id is None):
             continue
@@ -146,14 +149,14 @@ def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[See
             continue
         if refusal and (made is not None or status.workflow_ref):
             continue
-        found = seen(
+        found = observed(
             operation=operation(status=status, topic=topic, spec=spec, generation=2),
             child=None if made is None else child(**made, run_id="1"),
             refusal=refusal,
             delivery=sent,
             since=CLOCK - 100,
             certain=True,
-            facts=Facts(),
+            facts=ClusterFacts(),
         )
         yield found, max(rank, come)
 
@@ -174,12 +177,13 @@ def steps(topic: str) -> Iterator[tuple[OperationStatus, OperationStatus]]:
                     open_.append((new, rank))
 
 
-def _written(old: OperationStatus, sight: Seen) -> Iterator[OperationStatus]:
+def _written(old: OperationStatus, sight: ObservedState) -> Iterator[OperationStatus]:
     plain = old.model_dump(mode="json", by_alias=True, exclude_none=True)
-    failed = sight.delivery is not None and sight.delivery.state is State.FAILED
+    failed = sight.delivery is not None and sight.delivery.state is DeliveryState.FAILED
     # Only what has failed can be given up, and each look is one of many thousand.
     for defaults in (DEFAULTS, NO_BROKER, *([IMPATIENT] if failed else [])):
-        if (patch := decide(sight, defaults).status) is not None:
+        step = decide(sight, defaults)
+        if isinstance(step, Plan) and (patch := step.status) is not None:
             merged = {key: one for key, one in (plain | patch).items() if one is not None}
             yield OperationStatus.model_validate(merged)
 

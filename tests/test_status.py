@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 
 from cloudharness_operation import crd
 from cloudharness_operation.event import Outcome
-from cloudharness_operation.record import NEVER, Condition, OperationStatus, Phase, WorkflowRef
-from cloudharness_operator.child import Child, Note
-from cloudharness_operator.status import Notified, changes, ended, invalid, only_details, under_way
+from cloudharness_operation.status import NEVER, Condition, OperationStatus, Phase, WorkflowRef
+from cloudharness_operator.decide.child import Child, ReasonMessage
+from cloudharness_operator.decide.status import (
+    Notified,
+    ended,
+    in_progress,
+    merge_patch,
+    only_details,
+    refused,
+)
 from tests.builders import (
     BASH,
     CHILD,
@@ -36,7 +43,7 @@ from tests.builders import (
 from tests.kstatus import kstatus
 
 UNDER_WAY = {"Accepted": "True", "Reconciling": "True", "Finished": "False"}
-PULL = Note("ImagePullFailed", "task add: ErrImagePull: no such image")
+PULL = ReasonMessage("ImagePullFailed", "task add: ErrImagePull: no such image")
 STUCK = task(phase="Pending", reason="ImagePullFailed", message="ErrImagePull: no such image")
 
 ENDS = {
@@ -73,7 +80,7 @@ def plain(status: OperationStatus) -> dict[str, Any]:
 
 def test_an_operation_that_runs_has_this_status() -> None:
     running = child("Running", progress="1/2")
-    status = under_way(operation(BASH, PYTHON, generation=4), running, None, NOW)
+    status = in_progress(operation(BASH, PYTHON, generation=4), running, None, NOW)
     assert plain(status) == {
         "observedGeneration": 4,
         "run": 1,
@@ -153,7 +160,7 @@ def test_an_operation_that_failed_has_this_status() -> None:
                 "type": "Notified",
                 "status": "True",
                 "reason": "EventAcknowledged",
-                "message": "Kafka has confirmed the exit event",
+                "message": "Kafka has acknowledged the exit event",
                 **when,
             },
         ],
@@ -165,7 +172,12 @@ def test_an_operation_that_failed_has_this_status() -> None:
     [
         pytest.param(None, None, "Pending", "Pending", "", id="no Workflow yet"),
         pytest.param(
-            None, Note("SubmissionFailed", "no"), "Pending", "SubmissionFailed", "no", id="refused"
+            None,
+            ReasonMessage("SubmissionFailed", "no"),
+            "Pending",
+            "SubmissionFailed",
+            "no",
+            id="refused",
         ),
         pytest.param(
             child(),
@@ -190,9 +202,9 @@ def test_an_operation_that_failed_has_this_status() -> None:
     ],
 )
 def test_where_an_operation_is(
-    seen: Child | None, refusal: Note | None, phase: str, reason: str, message: str
+    seen: Child | None, refusal: ReasonMessage | None, phase: str, reason: str, message: str
 ) -> None:
-    status = under_way(operation(generation=7), seen, refusal, NOW)
+    status = in_progress(operation(generation=7), seen, refusal, NOW)
     assert (status.phase, status.reason, status.message) == (phase, reason, message)
     assert holds(status) == UNDER_WAY
     assert {one.observed_generation for one in status.conditions} == {7}
@@ -230,14 +242,14 @@ def test_an_event_that_is_not_told_says_why() -> None:
 
 def test_an_invalid_operation_has_ended() -> None:
     begun = OperationStatus(tasks=(task(),), start_time=STARTED, workflow_ref=reference())
-    kept = invalid(begun, 5, Note("InvalidSpec", "spec.tasks: Field required"), None, NOW)
+    kept = refused(begun, 5, ReasonMessage("InvalidSpec", "spec.tasks: Field required"), None, NOW)
     assert (kept.tasks, kept.start_time, kept.workflow_ref) == (
         begun.tasks,
         begun.start_time,
         begun.workflow_ref,
     )
-    why = Note("InvalidSpec", "spec.tasks: Field required")
-    status = invalid(OperationStatus(), 5, why, None, NOW)
+    why = ReasonMessage("InvalidSpec", "spec.tasks: Field required")
+    status = refused(OperationStatus(), 5, why, None, NOW)
     assert holds(status) == {
         "Accepted": "False",
         "Reconciling": "False",
@@ -261,7 +273,7 @@ def test_an_invalid_operation_has_ended() -> None:
 )
 def test_the_last_transition(before: str, at: datetime, expected: datetime) -> None:
     known = on_record("Pending", "Pending", holds={"Reconciling": before == "True"}, at=at)
-    status = under_way(operation(status=known), child("Running"), None, NOW)
+    status = in_progress(operation(status=known), child("Running"), None, NOW)
     times = {one.type: one.last_transition_time for one in status.conditions}
     assert times["Reconciling"] == expected
     assert times["Accepted"] == NOW
@@ -269,7 +281,7 @@ def test_the_last_transition(before: str, at: datetime, expected: datetime) -> N
 
 def test_a_transition_is_kept_though_reason_and_generation_change() -> None:
     known = on_record("Pending", "Pending", "wait", holds={"Finished": False}, at=CREATED)
-    status = under_way(operation(status=known, generation=2), child("Running"), None, NOW)
+    status = in_progress(operation(status=known, generation=2), child("Running"), None, NOW)
     (finished,) = (one for one in status.conditions if one.type == "Finished")
     assert finished.last_transition_time == CREATED
     assert (finished.reason, finished.observed_generation) == ("TasksRunning", 2)
@@ -287,7 +299,7 @@ def test_a_transition_is_kept_though_reason_and_generation_change() -> None:
 )
 def test_progress_counts_all_tasks(argo: str, tasks: int, expected: str | None) -> None:
     many = [{**BASH, "name": f"t{number}"} for number in range(tasks)]
-    status = under_way(operation(*many), child("Running", progress=argo), None, NOW)
+    status = in_progress(operation(*many), child("Running", progress=argo), None, NOW)
     assert status.progress == expected
 
 
@@ -320,16 +332,16 @@ def test_the_end_keeps_the_progress_and_start_that_are_on_record() -> None:
     ],
 )
 def test_the_words_of_a_trouble(known: OperationStatus, expected: str) -> None:
-    status = under_way(operation(status=known), child("Running", tasks=(STUCK,)), None, NOW)
+    status = in_progress(operation(status=known), child("Running", tasks=(STUCK,)), None, NOW)
     assert (status.reason, status.message) == ("ImagePullFailed", expected)
 
 
 def test_what_changes_is_all_that_is_written() -> None:
-    old = under_way(operation(), child("Running", progress="0/1"), None, NOW)
-    new = under_way(operation(status=old), child("Running", progress="1/1"), None, NOW)
-    assert changes(old, new) == {"progress": "1/1"}
-    assert changes(new, new) == {}
-    assert changes(new, old.model_copy(update={"progress": None})) == {"progress": None}
+    old = in_progress(operation(), child("Running", progress="0/1"), None, NOW)
+    new = in_progress(operation(status=old), child("Running", progress="1/1"), None, NOW)
+    assert merge_patch(old, new) == {"progress": "1/1"}
+    assert merge_patch(new, new) == {}
+    assert merge_patch(new, old.model_copy(update={"progress": None})) == {"progress": None}
 
 
 @pytest.mark.parametrize(
@@ -377,7 +389,7 @@ statuses = st.builds(
 
 @given(statuses, statuses)
 def test_a_patch_leads_from_the_old_to_the_new(old: OperationStatus, new: OperationStatus) -> None:
-    patch = changes(old, new)
+    patch = merge_patch(old, new)
     assert patched(plain(old), patch) == plain(new)
     assert all(plain(old).get(key) != value for key, value in patch.items())
 
@@ -400,7 +412,7 @@ def test_flux_waits_for_an_operation_that_nobody_has_seen() -> None:
 
 @pytest.mark.parametrize("seen", [None, child(), child("Pending"), child("Running")])
 def test_flux_waits_for_an_operation_that_is_under_way(seen: Child | None) -> None:
-    assert seen_by_kstatus(under_way(operation(), seen, None, NOW)) == "InProgress"
+    assert seen_by_kstatus(in_progress(operation(), seen, None, NOW)) == "InProgress"
 
 
 @pytest.mark.parametrize("notified", [None, Notified(done=True), Notified(done=False)])
@@ -411,7 +423,7 @@ def test_flux_sees_the_end(name: str, notified: Notified | None) -> None:
 
 
 def test_flux_sees_an_invalid_operation_as_failed() -> None:
-    status = invalid(OperationStatus(), 1, Note("InvalidSpec", "no tasks"), None, NOW)
+    status = refused(OperationStatus(), 1, ReasonMessage("InvalidSpec", "no tasks"), None, NOW)
     assert seen_by_kstatus(status) == "Failed"
 
 

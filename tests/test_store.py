@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from cloudharness_operation.names import child_name
-from cloudharness_operator import store as module
-from cloudharness_operator.cached import is_settled
-from cloudharness_operator.child import Child
-from cloudharness_operator.expiry import Expiry, Keep
-from cloudharness_operator.store import Store
-from cloudharness_operator.turns import Member
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.concurrency import GroupMember
+from cloudharness_operator.decide.expiry import Expiry, Retention
+from cloudharness_operator.loop import store as module
+from cloudharness_operator.loop.store import Store, is_settled
 from tests.builders import (
     CHILD_UID,
     FINISHED,
@@ -65,7 +64,7 @@ def version(bench: Bench, uid: str = UID) -> int | None:
 
 
 def test_a_new_operation_is_reported_and_kept(bench: Bench) -> None:
-    bench.store.saw_operation(manifest())
+    bench.store.upsert_operation(manifest())
     record = bench.store.operation(UID)
     assert record is not None
     assert (record.namespace, record.name, record.version) == (NAMESPACE, NAME, 10)
@@ -88,7 +87,7 @@ def test_versions_of_an_operation(
     bench: Bench, seen: tuple[int, ...], kept: int, reported: int
 ) -> None:
     for number in seen:
-        bench.store.saw_operation(manifest(number))
+        bench.store.upsert_operation(manifest(number))
     assert version(bench) == kept
     assert bench.reported() == reported
 
@@ -103,7 +102,7 @@ def test_versions_of_an_operation(
 )
 def test_versions_of_a_child(bench: Bench, seen: tuple[int, ...], kept: int, reported: int) -> None:
     for number in seen:
-        bench.store.saw_child(child("Running", resource_version=number))
+        bench.store.upsert_workflow(child("Running", resource_version=number))
     known = only(bench.store.children(UID))
     assert known is not None
     assert known.resource_version == kept
@@ -111,7 +110,7 @@ def test_versions_of_a_child(bench: Bench, seen: tuple[int, ...], kept: int, rep
 
 
 def test_what_is_large_and_never_read_is_not_kept(bench: Bench) -> None:
-    bench.store.saw_operation(
+    bench.store.upsert_operation(
         manifest(metadata={"managedFields": [{}], "annotations": {"a": "b"}, "labels": {"c": "d"}})
     )
     record = bench.store.operation(UID)
@@ -120,20 +119,20 @@ def test_what_is_large_and_never_read_is_not_kept(bench: Bench) -> None:
 
 
 def test_the_first_sight_and_the_last_write_are_kept(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(10))
+    bench.store.upsert_operation(manifest(10))
     bench.time = 8.0
-    bench.store.wrote_operation(manifest(11))
+    bench.store.upsert_written_operation(manifest(11))
     bench.time = 9.0
-    bench.store.saw_operation(manifest(12))
+    bench.store.upsert_operation(manifest(12))
     record = bench.store.operation(UID)
     assert record is not None
     assert (record.version, record.since, record.written) == (12, 7.0, 8.0)
 
 
 def test_the_reply_to_a_write_may_come_after_its_event(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(11))
+    bench.store.upsert_operation(manifest(11))
     bench.time = 8.0
-    bench.store.wrote_operation(manifest(11))
+    bench.store.upsert_written_operation(manifest(11))
     record = bench.store.operation(UID)
     assert record is not None
     assert record.written == 8.0
@@ -141,40 +140,40 @@ def test_the_reply_to_a_write_may_come_after_its_event(bench: Bench) -> None:
 
 
 def test_the_reply_to_a_write_does_not_bring_back_what_is_gone(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(10))
-    bench.store.lost_operation(UID)
-    bench.store.wrote_operation(manifest(11))
+    bench.store.upsert_operation(manifest(10))
+    bench.store.remove_operation(UID)
+    bench.store.upsert_written_operation(manifest(11))
     assert bench.store.operation(UID) is None
 
 
 def test_what_is_gone_does_not_come_back(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(10))
-    bench.store.saw_child(child())
+    bench.store.upsert_operation(manifest(10))
+    bench.store.upsert_workflow(child())
     bench.reported()
-    bench.store.lost_operation(UID)
-    bench.store.lost_child(child())
+    bench.store.remove_operation(UID)
+    bench.store.remove_workflow(child())
     assert bench.reported() == 2
-    bench.store.saw_operation(manifest(99))
-    bench.store.saw_child(child(resource_version=99))
+    bench.store.upsert_operation(manifest(99))
+    bench.store.upsert_workflow(child(resource_version=99))
     assert bench.store.counts() == (0, 0)
     assert bench.reported() == 0
 
 
 def test_what_was_never_seen_can_be_gone(bench: Bench) -> None:
-    bench.store.lost_operation(UID)
-    bench.store.lost_child(child())
+    bench.store.remove_operation(UID)
+    bench.store.remove_workflow(child())
     assert bench.reported() == 0
-    bench.store.saw_operation(manifest())
-    bench.store.saw_child(child())
+    bench.store.upsert_operation(manifest())
+    bench.store.upsert_workflow(child())
     assert bench.store.counts() == (0, 0)
 
 
 def test_only_the_latest_gone_are_remembered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED_GONE", 2)
     for uid in ("a", "b", "c"):
-        bench.store.lost_operation(uid)
+        bench.store.remove_operation(uid)
     for uid in ("a", "b", "c"):
-        bench.store.saw_operation(manifest(uid=uid))
+        bench.store.upsert_operation(manifest(uid=uid))
     assert [uid for uid in "abc" if bench.store.operation(uid)] == ["a"]
 
 
@@ -194,9 +193,9 @@ def test_settled(status: Any, expected: bool) -> None:
 
 
 def test_a_settled_operation_keeps_no_manifest(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(10, status=RUNNING))
+    bench.store.upsert_operation(manifest(10, status=RUNNING))
     bench.reported()
-    bench.store.saw_operation(manifest(11, status=TOLD))
+    bench.store.upsert_operation(manifest(11, status=TOLD))
     record = bench.store.operation(UID)
     assert record is not None
     assert (record.settled, record.manifest, record.version) == (True, None, 11)
@@ -207,8 +206,10 @@ def test_a_settled_operation_keeps_no_manifest(bench: Bench) -> None:
     ("known", "reported"),
     [
         pytest.param(lambda _: None, 0, id="not when it is new"),
-        pytest.param(lambda store: store.saw_child(child()), 1, id="when it has a child"),
-        pytest.param(lambda store: store.saw_operation(manifest(9)), 1, id="when it was under way"),
+        pytest.param(lambda store: store.upsert_workflow(child()), 1, id="when it has a child"),
+        pytest.param(
+            lambda store: store.upsert_operation(manifest(9)), 1, id="when it was under way"
+        ),
     ],
 )
 def test_a_settled_operation_is_reported(
@@ -216,7 +217,7 @@ def test_a_settled_operation_is_reported(
 ) -> None:
     known(bench.store)
     bench.reported()
-    bench.store.saw_operation(manifest(10, status=SETTLED))
+    bench.store.upsert_operation(manifest(10, status=SETTLED))
     assert bench.reported() == reported
 
 
@@ -246,17 +247,17 @@ def second(**fields: Any) -> Child:
 
 
 def test_children_of_all_runs_are_kept(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(status=SECOND))
+    bench.store.upsert_operation(manifest(status=SECOND))
     record = bench.store.operation(UID)
     assert record is not None
     assert record.run == 2
-    bench.store.saw_child(second())
-    bench.store.saw_child(child("Failed"))
+    bench.store.upsert_workflow(second())
+    bench.store.upsert_workflow(child("Failed"))
     assert [one.run for one in bench.store.children(UID)] == [1, 2]
     assert bench.store.counts() == (1, 2)
-    bench.store.lost_child(child("Failed"))
+    bench.store.remove_workflow(child("Failed"))
     assert bench.store.children(UID) == (second(),)
-    bench.store.listed_children(set(), 99, NAMESPACE)
+    bench.store.remove_unlisted_workflows(set(), 99, NAMESPACE)
     assert bench.store.children(UID) == ()
 
 
@@ -270,66 +271,68 @@ def test_an_operation_that_is_to_run_again_is_not_settled(run_id: str, settled: 
 
 
 def test_what_was_seen_to_is_known_while_it_is_there(bench: Bench) -> None:
-    bench.store.saw_child(child())
-    assert not bench.store.is_swept(child())
-    bench.store.swept(child())
-    assert bench.store.is_swept(child())
-    bench.store.lost_child(child())
-    assert not bench.store.is_swept(child())
+    bench.store.upsert_workflow(child())
+    assert not bench.store.are_pods_deleted(child())
+    bench.store.mark_pods_deleted(child())
+    assert bench.store.are_pods_deleted(child())
+    bench.store.remove_workflow(child())
+    assert not bench.store.are_pods_deleted(child())
 
 
 def test_a_group_has_those_that_have_not_ended(bench: Bench) -> None:
-    bench.store.saw_operation(member("a", "a", 10))
-    bench.store.saw_operation(member("b", "b", 11, status=RUNNING))
-    bench.store.saw_operation(member("c", "c", 12, status=SETTLED))
-    bench.store.saw_operation(member("d", "d", 13, namespace="elsewhere"))
-    bench.store.saw_operation(member("e", "e", 14, spec=LINE | {"concurrencyGroup": "other"}))
-    bench.store.saw_operation(manifest(15))
+    bench.store.upsert_operation(member("a", "a", 10))
+    bench.store.upsert_operation(member("b", "b", 11, status=RUNNING))
+    bench.store.upsert_operation(member("c", "c", 12, status=SETTLED))
+    bench.store.upsert_operation(member("d", "d", 13, namespace="elsewhere"))
+    bench.store.upsert_operation(member("e", "e", 14, spec=LINE | {"concurrencyGroup": "other"}))
+    bench.store.upsert_operation(manifest(15))
     found = {one: bench.store.member(one) for one in ("a", "b", "c", "d", UID)}
     begun = {one: of.begun for one, of in found.items() if of}
     assert begun == {"a": False, "b": True, "d": False}
     group = bench.store.group((NAMESPACE, "line"))
     assert found["a"] is not None
-    assert group.ahead(found["a"]) == found["b"]
+    assert group.blocked_by(found["a"]) == found["b"]
     assert found["d"] is not None
-    assert bench.store.group(("elsewhere", "line")).ahead(found["d"]) is None
+    assert bench.store.group(("elsewhere", "line")).blocked_by(found["d"]) is None
 
 
 def test_a_member_has_begun_when_its_child_is_there(bench: Bench) -> None:
-    bench.store.saw_operation(member(UID, NAME, 10))
-    bench.store.saw_child(child())
-    bench.store.saw_operation(member("next", "next", 11))
+    bench.store.upsert_operation(member(UID, NAME, 10))
+    bench.store.upsert_workflow(child())
+    bench.store.upsert_operation(member("next", "next", 11))
     waits = bench.store.member("next")
     assert waits is not None
 
-    def ahead() -> Member | None:
-        return bench.store.group((NAMESPACE, "line")).ahead(waits)
+    def ahead() -> GroupMember | None:
+        return bench.store.group((NAMESPACE, "line")).blocked_by(waits)
 
     first = bench.store.member(UID)
     assert first is not None
     assert first.begun
     assert ahead() == first
-    bench.store.saw_child(child("Succeeded", resource_version=21))
+    bench.store.upsert_workflow(child("Succeeded", resource_version=21))
     assert bench.store.member(UID) == replace(first, begun=False)
-    bench.store.lost_operation(UID)
+    bench.store.remove_operation(UID)
     assert ahead() is None
 
 
 @pytest.mark.parametrize(
     "leave",
     [
-        pytest.param(lambda store: store.lost_operation("a"), id="gone"),
+        pytest.param(lambda store: store.remove_operation("a"), id="gone"),
         pytest.param(
-            lambda store: store.saw_operation(member("a", "a", 20, status=SETTLED)), id="ended"
+            lambda store: store.upsert_operation(member("a", "a", 20, status=SETTLED)), id="ended"
         ),
         pytest.param(
-            lambda store: store.saw_operation(
+            lambda store: store.upsert_operation(
                 member("a", "a", 20, spec=LINE | {"concurrencyGroup": "other", "runId": "2"})
             ),
             id="in another group",
         ),
         pytest.param(
-            lambda store: store.saw_operation(member("a", "a", 20, spec=LINE | {"suspend": True})),
+            lambda store: store.upsert_operation(
+                member("a", "a", 20, spec=LINE | {"suspend": True})
+            ),
             id="asleep",
         ),
     ],
@@ -338,7 +341,7 @@ def test_the_next_is_told_when_the_first_leaves(
     bench: Bench, leave: Callable[[Store], None]
 ) -> None:
     for number, name in enumerate("abc"):
-        bench.store.saw_operation(member(name, name, 10 + number))
+        bench.store.upsert_operation(member(name, name, 10 + number))
     bench.changed.clear()
     leave(bench.store)
     assert "b" in bench.changed
@@ -347,18 +350,18 @@ def test_the_next_is_told_when_the_first_leaves(
 
 def test_all_who_are_older_are_told_of_one_that_replaces(bench: Bench) -> None:
     for number, name in enumerate("abc"):
-        bench.store.saw_operation(member(name, name, 10 + number))
+        bench.store.upsert_operation(member(name, name, 10 + number))
     bench.changed.clear()
     replacing = LINE | {"concurrencyPolicy": "Replace"}
-    bench.store.saw_operation(member("d", "d", 20, spec=replacing))
+    bench.store.upsert_operation(member("d", "d", 20, spec=replacing))
     assert {"a", "b", "c", "d"} <= set(bench.changed)
 
 
 def test_what_a_settled_operation_is_cleaned_up_by_is_kept(bench: Bench) -> None:
-    bench.store.saw_operation(lasting(10, **BOTH))
+    bench.store.upsert_operation(lasting(10, **BOTH))
     record = bench.store.operation(UID)
     assert record is not None
-    assert (record.manifest, record.expiry) == (None, Expiry(FINISHED.timestamp(), Keep(5), 9))
+    assert (record.manifest, record.expiry) == (None, Expiry(FINISHED.timestamp(), Retention(5), 9))
 
 
 @pytest.mark.parametrize(
@@ -371,21 +374,21 @@ def test_what_a_settled_operation_is_cleaned_up_by_is_kept(bench: Bench) -> None
 def test_a_new_settled_operation_is_reported(
     bench: Bench, spec: dict[str, Any], reported: int
 ) -> None:
-    bench.store.saw_operation(lasting(10, **spec))
+    bench.store.upsert_operation(lasting(10, **spec))
     assert bench.reported() == reported
 
 
 def test_a_time_that_changes_after_the_end_is_reported(bench: Bench) -> None:
-    bench.store.saw_operation(lasting(10, ttlStrategy={}))
-    bench.store.saw_operation(lasting(11, **BOTH))
+    bench.store.upsert_operation(lasting(10, ttlStrategy={}))
+    bench.store.upsert_operation(lasting(11, **BOTH))
     record = bench.store.operation(UID)
     assert record is not None
-    assert record.expiry == Expiry(FINISHED.timestamp(), Keep(5), 9)
+    assert record.expiry == Expiry(FINISHED.timestamp(), Retention(5), 9)
     assert bench.reported() == 1
 
 
 def test_a_child_is_found_by_its_operation(bench: Bench) -> None:
-    bench.store.saw_child(child("Running"))
+    bench.store.upsert_workflow(child("Running"))
     assert only(bench.store.children(UID)) == child("Running")
     assert only(bench.store.children(OTHER_UID)) is None
     assert bench.store.counts() == (0, 1)
@@ -393,21 +396,21 @@ def test_a_child_is_found_by_its_operation(bench: Bench) -> None:
 
 
 def test_a_child_that_was_made_again_replaces_the_first(bench: Bench) -> None:
-    bench.store.saw_child(child("Running"))
-    bench.store.lost_child(child("Running"))
-    bench.store.saw_child(child(uid="second", resource_version=30))
-    bench.store.lost_child(child("Running", resource_version=25))
+    bench.store.upsert_workflow(child("Running"))
+    bench.store.remove_workflow(child("Running"))
+    bench.store.upsert_workflow(child(uid="second", resource_version=30))
+    bench.store.remove_workflow(child("Running", resource_version=25))
     known = only(bench.store.children(UID))
     assert known is not None
     assert known.uid == "second"
 
 
 def test_a_copy_of_a_child_is_not_the_child(bench: Bench) -> None:
-    bench.store.saw_child(child("Succeeded", held=True))
+    bench.store.upsert_workflow(child("Succeeded", held=True))
     bench.reported()
     copied = child(name=f"{NAME}-060de-x7k2p", uid="copy", resource_version=90)
-    bench.store.saw_child(copied)
-    bench.store.listed_children({"copy", CHILD_UID}, 95, "")
+    bench.store.upsert_workflow(copied)
+    bench.store.remove_unlisted_workflows({"copy", CHILD_UID}, 95, "")
     known = only(bench.store.children(UID))
     assert known is not None
     assert (known.uid, known.is_held) == (CHILD_UID, True)
@@ -430,11 +433,11 @@ LISTS = [
 def test_a_list_of_operations(
     bench: Bench, *, known: int, listed: list[int], at: int, where: str, left: int | None
 ) -> None:
-    bench.store.saw_operation(manifest(known))
+    bench.store.upsert_operation(manifest(known))
     bench.reported()
     for number in listed:
-        bench.store.saw_operation(manifest(number))
-    bench.store.listed_operations({UID} if listed else set(), at, where)
+        bench.store.upsert_operation(manifest(number))
+    bench.store.remove_unlisted_operations({UID} if listed else set(), at, where)
     assert version(bench) == left
     assert bench.reported() == (left != known)
 
@@ -443,36 +446,38 @@ def test_a_list_of_operations(
 def test_a_list_of_children(
     bench: Bench, *, known: int, listed: list[int], at: int, where: str, left: int | None
 ) -> None:
-    bench.store.saw_child(child(resource_version=known))
+    bench.store.upsert_workflow(child(resource_version=known))
     bench.reported()
     for number in listed:
-        bench.store.saw_child(child(resource_version=number))
-    bench.store.listed_children({CHILD_UID} if listed else set(), at, where)
+        bench.store.upsert_workflow(child(resource_version=number))
+    bench.store.remove_unlisted_workflows({CHILD_UID} if listed else set(), at, where)
     left_over = only(bench.store.children(UID))
     assert (left_over and left_over.resource_version) == left
     assert bench.reported() == (left != known)
 
 
 def test_what_a_list_lacked_does_not_come_back(bench: Bench) -> None:
-    bench.store.saw_operation(manifest(10))
-    bench.store.saw_child(child())
-    bench.store.listed_operations(set(), 50, "")
-    bench.store.listed_children(set(), 50, "")
-    bench.store.saw_operation(manifest(40))
-    bench.store.saw_child(child(resource_version=40))
+    bench.store.upsert_operation(manifest(10))
+    bench.store.upsert_workflow(child())
+    bench.store.remove_unlisted_operations(set(), 50, "")
+    bench.store.remove_unlisted_workflows(set(), 50, "")
+    bench.store.upsert_operation(manifest(40))
+    bench.store.upsert_workflow(child(resource_version=40))
     assert bench.store.counts() == (0, 0)
 
 
 def test_who_begins_to_lead_looks_at_all_that_is_not_over(bench: Bench) -> None:
-    bench.store.saw_operation(operation_manifest(uid="under-way", name="a", version=1))
-    bench.store.saw_operation(operation_manifest(uid="over", name="b", version=2, status=SETTLED))
-    bench.store.saw_operation(lasting(3, **BOTH))
+    bench.store.upsert_operation(operation_manifest(uid="under-way", name="a", version=1))
+    bench.store.upsert_operation(
+        operation_manifest(uid="over", name="b", version=2, status=SETTLED)
+    )
+    bench.store.upsert_operation(lasting(3, **BOTH))
     orphan = child_name(NAME, OTHER_UID, 1)
-    bench.store.saw_child(
+    bench.store.upsert_workflow(
         child("Succeeded", operation_uid=OTHER_UID, owner_uid=OTHER_UID, name=orphan, uid="orphan")
     )
     bench.changed.clear()
-    bench.store.look_at_all()
+    bench.store.enqueue_all()
     assert sorted(bench.changed) == sorted(["under-way", UID, OTHER_UID])
 
 
@@ -480,14 +485,14 @@ def test_an_end_that_somebody_waits_for_is_told_as_urgent_and_once() -> None:
     changed: list[str] = []
     ended: list[str] = []
     store = Store(changed.append, lambda: 0.0, ended.append)
-    store.saw_child(child("Running", held=True, resource_version=20))
-    store.saw_child(child("Succeeded", held=True, resource_version=21))
-    store.saw_child(child("Succeeded", held=True, resource_version=22, deleted=NOW))
+    store.upsert_workflow(child("Running", held=True, resource_version=20))
+    store.upsert_workflow(child("Succeeded", held=True, resource_version=21))
+    store.upsert_workflow(child("Succeeded", held=True, resource_version=22, deleted=NOW))
     assert (len(changed), len(ended)) == (2, 1)
 
 
 def test_an_end_that_nobody_waits_for_has_time() -> None:
     ended: list[str] = []
     store = Store(lambda _: None, lambda: 0.0, ended.append)
-    store.saw_child(child("Succeeded", resource_version=21))
+    store.upsert_workflow(child("Succeeded", resource_version=21))
     assert ended == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudharness_operation.runs import ConcurrencyPolicy
-from cloudharness_operator.turns import Group, Member, place, read
+from cloudharness_operator.decide.concurrency import Group, GroupMember, group_key, read
 from tests.builders import on_record, operation_manifest
 
 ALLOW, FORBID, REPLACE = ConcurrencyPolicy
@@ -20,8 +20,10 @@ ENDED = {"Accepted": True, "Finished": True}
 UNDER_WAY = {"Accepted": True, "Finished": False}
 
 
-def member(name: str, policy: ConcurrencyPolicy = FORBID, at: int = 0, **fields: Any) -> Member:
-    return Member(name, policy, f"2026-01-02T03:00:{at:02}Z", **fields)
+def member(
+    name: str, policy: ConcurrencyPolicy = FORBID, at: int = 0, **fields: Any
+) -> GroupMember:
+    return GroupMember(name, policy, f"2026-01-02T03:00:{at:02}Z", **fields)
 
 
 OLD = member("old", at=1)
@@ -55,9 +57,11 @@ OUSTS_TOO = member("ousts-too", REPLACE, at=6)
         ),
     ],
 )
-def test_who_is_ahead(me: Member, others: list[Member], expected: Member | None) -> None:
+def test_who_is_ahead(
+    me: GroupMember, others: list[GroupMember], expected: GroupMember | None
+) -> None:
     for order in permutations([me, *others]):
-        assert Group(order).ahead(me) == expected
+        assert Group(order).blocked_by(me) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,13 +86,15 @@ def test_who_is_ahead(me: Member, others: list[Member], expected: Member | None)
         ),
     ],
 )
-def test_who_replaces(me: Member, others: list[Member], expected: Member | None) -> None:
+def test_who_replaces(
+    me: GroupMember, others: list[GroupMember], expected: GroupMember | None
+) -> None:
     for order in permutations([me, *others]):
-        assert Group(order).successor(me) == expected
+        assert Group(order).replaced_by(me) == expected
 
 
 MEMBERS = st.builds(
-    Member,
+    GroupMember,
     name=st.sampled_from("abcdef"),
     policy=st.sampled_from(ConcurrencyPolicy),
     queued=st.sampled_from("123"),
@@ -99,10 +105,10 @@ GROUPS = st.lists(MEMBERS, max_size=6, unique_by=lambda one: one.name)
 
 
 @given(GROUPS)
-def test_at_most_one_begins_and_somebody_goes_on(group: list[Member]) -> None:
+def test_at_most_one_begins_and_somebody_goes_on(group: list[GroupMember]) -> None:
     whole = Group(group)
-    staying = [one for one in group if whole.successor(one) is None]
-    beginning = [one for one in staying if one.waits and whole.ahead(one) is None]
+    staying = [one for one in group if whole.replaced_by(one) is None]
+    beginning = [one for one in staying if one.waits and whole.blocked_by(one) is None]
     assert len(beginning) <= 1
     if beginning:
         assert not any(one.begun for one in group)
@@ -110,15 +116,17 @@ def test_at_most_one_begins_and_somebody_goes_on(group: list[Member]) -> None:
         assert beginning, "nobody runs, and nobody begins"
 
 
-def moves(one: Member, group: Group) -> bool:
+def moves(one: GroupMember, group: Group) -> bool:
     """Whether something is to be done about a member: it begins, or is ended."""
-    return (one.waits and group.ahead(one) is None) or group.successor(one) is not None
+    return (one.waits and group.blocked_by(one) is None) or group.replaced_by(one) is not None
 
 
 @given(GROUPS, GROUPS)
-def test_whom_a_change_moves_is_looked_at(before: list[Member], after: list[Member]) -> None:
+def test_whom_a_change_moves_is_looked_at(
+    before: list[GroupMember], after: list[GroupMember]
+) -> None:
     old, new = Group(before), Group(after)
-    looked_at = new.moved_since(old)
+    looked_at = new.affected_since(old)
     for one in after:
         # One that has changed itself is looked at anyway.
         if one in before and moves(one, new) and not moves(one, old):
@@ -126,9 +134,9 @@ def test_whom_a_change_moves_is_looked_at(before: list[Member], after: list[Memb
 
 
 @given(GROUPS)
-def test_all_that_move_are_looked_at_first(group: list[Member]) -> None:
+def test_all_that_move_are_looked_at_first(group: list[GroupMember]) -> None:
     whole = Group(group)
-    looked_at = whole.moved_since(None)
+    looked_at = whole.affected_since(None)
     assert all(one.name in looked_at for one in group if moves(one, whole))
 
 
@@ -136,20 +144,20 @@ def test_all_that_move_are_looked_at_first(group: list[Member]) -> None:
 def test_in_a_large_group_a_change_moves_few(policy: ConcurrencyPolicy) -> None:
     members = [member(f"m{n:05}", policy) for n in range(10_000)]
     before, after = Group(members[:-1]), Group(members)
-    assert len(after.moved_since(before)) <= 3
-    assert len(Group(members[1:]).moved_since(after)) <= 3
+    assert len(after.affected_since(before)) <= 3
+    assert len(Group(members[1:]).affected_since(after)) <= 3
 
 
 @pytest.mark.parametrize(
     ("spec", "status", "meta", "expected"),
     [
         pytest.param({}, None, {}, None, id="no group"),
-        pytest.param(GROUP, None, {}, Member("sums", FORBID, CREATED), id="new"),
+        pytest.param(GROUP, None, {}, GroupMember("sums", FORBID, CREATED), id="new"),
         pytest.param(
             GROUP,
             on_record("Running", "TasksRunning", holds=UNDER_WAY),
             {},
-            Member("sums", FORBID, CREATED, begun=True),
+            GroupMember("sums", FORBID, CREATED, begun=True),
             id="running",
         ),
         pytest.param(GROUP, on_record("Failed", "TaskFailed", holds=ENDED), {}, None, id="ended"),
@@ -157,42 +165,42 @@ def test_in_a_large_group_a_change_moves_few(policy: ConcurrencyPolicy) -> None:
             GROUP | {"runId": "2"},
             on_record("Failed", "TaskFailed", holds=ENDED),
             {},
-            Member("sums", FORBID, "2026-01-02T03:04:00Z"),
+            GroupMember("sums", FORBID, "2026-01-02T03:04:00Z"),
             id="to run again: behind those that wait",
         ),
         pytest.param(
             GROUP | {"suspend": True},
             None,
             {},
-            Member("sums", FORBID, CREATED, ready=False),
+            GroupMember("sums", FORBID, CREATED, ready=False),
             id="asleep",
         ),
         pytest.param(
             GROUP | {"cancel": "Stop"},
             None,
             {},
-            Member("sums", FORBID, CREATED, ready=False),
+            GroupMember("sums", FORBID, CREATED, ready=False),
             id="cancelled",
         ),
         pytest.param(
             GROUP,
             None,
             {"deletionTimestamp": CREATED},
-            Member("sums", FORBID, CREATED, ready=False),
+            GroupMember("sums", FORBID, CREATED, ready=False),
             id="being deleted",
         ),
         pytest.param(
             GROUP | {"concurrencyPolicy": "Later"},
             None,
             {},
-            Member("sums", ALLOW, CREATED),
+            GroupMember("sums", ALLOW, CREATED),
             id="of a policy that this version does not know",
         ),
     ],
 )
 def test_an_operation_as_a_member(
-    spec: dict[str, Any], status: Any, meta: dict[str, Any], expected: Member | None
+    spec: dict[str, Any], status: Any, meta: dict[str, Any], expected: GroupMember | None
 ) -> None:
     manifest = operation_manifest(spec=spec, status=status, metadata=meta)
     assert read(manifest) == expected
-    assert place(manifest) == (("lab", "db") if expected else place(manifest))
+    assert group_key(manifest) == (("lab", "db") if expected else group_key(manifest))

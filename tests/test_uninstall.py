@@ -10,8 +10,8 @@ import pytest
 
 from cloudharness_operation.names import ANNOTATION_EXIT_EVENT, FINALIZER
 from cloudharness_operator import uninstall
-from cloudharness_operator.api import Api
 from cloudharness_operator.errors import ApiError
+from cloudharness_operator.kube.http import Api
 from cloudharness_operator.settings import Settings
 from tests.builders import DEFAULTS
 
@@ -55,7 +55,7 @@ class FakeApi:
 
 def let_go(api: FakeApi, quiet: float = 0.0) -> FakeApi:
     settings = Settings("https://api", cast("Any", None), ("ns",), DEFAULTS)
-    asyncio.run(uninstall._let_go(cast("Api", api), settings, quiet))  # noqa: SLF001 - as it is.
+    asyncio.run(uninstall._remove_finalizers(cast("Api", api), settings, quiet))  # noqa: SLF001 - as it is.
     assert api.looks == []
     return api
 
@@ -67,7 +67,9 @@ def test_what_is_held_is_let_go_and_told_and_nothing_else(
     held = workflow("held", "argoproj.io/other", FINALIZER)
     api = let_go(FakeApi([held, workflow("free"), workflow("theirs", "argoproj.io/other")], []))
     assert api.patched == [("held", 1)]
-    assert caplog.messages == ["ns/held is let go; this was not told: the event of held"]
+    assert caplog.messages == [
+        "finalizer removed from ns/held; its exit event is not published: the event of held"
+    ]
 
 
 @pytest.mark.parametrize("code", [404, 422])
@@ -91,7 +93,7 @@ def test_without_a_lease_it_looks_until_nobody_made_another() -> None:
     "api",
     [
         FakeApi(ApiError(403, "Forbidden", "not yours")),
-        FakeApi(*[[workflow("held", FINALIZER)]] * uninstall.LOOKS),
+        FakeApi(*[[workflow("held", FINALIZER)]] * uninstall.MAX_LISTS),
     ],
 )
 def test_what_cannot_be_done_is_an_error(api: FakeApi) -> None:

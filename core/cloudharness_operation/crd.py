@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from cloudharness_operation import reasons
 from cloudharness_operation.event import timestamp
 from cloudharness_operation.model import OperationSpec
 from cloudharness_operation.names import (
@@ -23,8 +24,9 @@ from cloudharness_operation.names import (
     SINGULAR,
     VERSION,
 )
-from cloudharness_operation.record import NEVER, OperationStatus, Phase
 from cloudharness_operation.resource import LABEL_PATTERN, cel, rules
+from cloudharness_operation.states import UNSEEN
+from cloudharness_operation.status import NEVER, OperationStatus
 
 Schema = dict[str, Any]
 
@@ -43,14 +45,14 @@ _NAME_RULES: Final = rules(
     ),
 )
 
-_WAITING: Final = {"reason": "Pending", "message": "waiting for the operator"}
+_WAITING: Final = {"reason": reasons.PENDING, "message": "waiting for the operator"}
 
 _INITIAL_STATUS: Final = {
-    "phase": Phase.PENDING.value,
+    "phase": UNSEEN.phase.value,
     **_WAITING,
     "conditions": [
         {"type": kind, "status": status, **_WAITING, "lastTransitionTime": timestamp(NEVER)}
-        for kind, status in (("Accepted", "Unknown"), ("Reconciling", "True"))
+        for kind, status in UNSEEN.conditions
     ],
 }
 """What the API server shows before the operator's first write, at the cost of no write.

@@ -18,7 +18,7 @@ Duration = Annotated[
     form(r"^([0-9]+(s|m|h))+$", 32, "write a time, such as 10s, 5m or 1h30m"),
 ]
 
-SecondsToSee = Annotated[
+PositiveSeconds = Annotated[
     int,
     Field(
         ge=1,

@@ -23,10 +23,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from cloudharness_operation.errors import InvalidOperation, problems
-from cloudharness_operation.lifetime import TTL_DEFAULT, PodGC, SecondsToSee, TtlStrategy
+from cloudharness_operation.lifetime import TTL_DEFAULT, PodGC, PositiveSeconds, TtlStrategy
 from cloudharness_operation.names import FIRST_RUN
 from cloudharness_operation.pods import NameReference, PodSettings
-from cloudharness_operation.record import OperationStatus
 from cloudharness_operation.references import misfits
 from cloudharness_operation.resource import Resource, form, keyed_by, rules
 from cloudharness_operation.runs import (
@@ -38,6 +37,7 @@ from cloudharness_operation.runs import (
     fixed,
 )
 from cloudharness_operation.security import PodSecurityContext
+from cloudharness_operation.status import OperationStatus
 from cloudharness_operation.tasks import MAX_SOURCES_LENGTH, Task
 from cloudharness_operation.volumes import ACROSS, ALIKE, PodContext, Sharing, conflict
 
@@ -212,7 +212,7 @@ class OperationSpec(PodSettings):
     ttl_strategy: TtlStrategy = TTL_DEFAULT
     """How long the run's Workflow is kept after its end, with its pods and their logs; the
     operation stays, as the record. `{}`: for ever. May change at any time, also after the end."""
-    ttl_seconds_after_finished: SecondsToSee | None = None
+    ttl_seconds_after_finished: PositiveSeconds | None = None
     """Seconds after its end for which the operation itself is kept. Left out: for ever. May change
     at any time. Passed over if Argo CD, Flux or Helm owns the operation, since they would make it
     again, and so run it again."""

@@ -41,11 +41,8 @@ ANNOTATION_RUN_ID: Final = f"{GROUP}/run-id"
 ANNOTATION_EXIT_EVENT: Final = f"{GROUP}/exit-event"
 """On a child: what its exit event needs when the operation is already gone."""
 
-ANNOTATION_CUT: Final = f"{GROUP}/cut-short"
-"""On a child: why the operator has ended its run, and when."""
-
-ANNOTATION_STEERED: Final = f"{GROUP}/steered"
-"""On a child: when the operator last changed what Argo is to do with it."""
+ANNOTATION_INTERVENTION: Final = f"{GROUP}/intervention"
+"""On a child: when the operator last suspended, resumed or ended it, and why it ended it."""
 
 ANNOTATION_SUBMISSION: Final = f"{GROUP}/submission"
 """On an operation: which call of the client made it. One whose answer was lost is repeated."""

@@ -16,30 +16,27 @@ from typing import Any, cast
 
 import kopf
 
-from cloudharness_operator import handlers
-from cloudharness_operator.api import Api, session
-from cloudharness_operator.cleanup import CleanUp
 from cloudharness_operator.clock import awake, now, precisely
-from cloudharness_operator.cluster import KubernetesCluster
-from cloudharness_operator.connection import configuration
-from cloudharness_operator.elector import Candidacy, ElectorThread
 from cloudharness_operator.errors import InvalidSettings
-from cloudharness_operator.fence import Fence, FencedPublisher, WhileLeading
-from cloudharness_operator.informer import Children, Operations, Parts
-from cloudharness_operator.intake import OPERATION, WORKFLOW, Intake
-from cloudharness_operator.kopf_http import responses
+from cloudharness_operator.kafka.config import configuration
+from cloudharness_operator.kafka.null_publisher import NullPublisher
+from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
+from cloudharness_operator.kafka.records import MODES
+from cloudharness_operator.kube import handlers
+from cloudharness_operator.kube.cluster import KubernetesCluster
+from cloudharness_operator.kube.http import Api, ServerTime, session
+from cloudharness_operator.kube.informer import Operations, Workflows
+from cloudharness_operator.leader.elector import ElectionConfig, ElectorThread
+from cloudharness_operator.leader.fence import Fence, FencedPublisher, LeaderOnlyHandler
+from cloudharness_operator.loop import intake
+from cloudharness_operator.loop.cleanup import CleanUp, RateLimiter
+from cloudharness_operator.loop.observe import Clocks, Observer
+from cloudharness_operator.loop.queue import WorkQueue
+from cloudharness_operator.loop.reconcile import Reconciler
+from cloudharness_operator.loop.served import Served, ServedOnlyHandler
+from cloudharness_operator.loop.store import Store
 from cloudharness_operator.metrics import Metrics
-from cloudharness_operator.notify import Client, KafkaPublisher
-from cloudharness_operator.observe import Clocks, Observer
-from cloudharness_operator.pace import Pace
-from cloudharness_operator.queue import WorkQueue
-from cloudharness_operator.reconcile import Reconciler
-from cloudharness_operator.records import MODES
-from cloudharness_operator.served import Served, WhileServed
-from cloudharness_operator.servertime import ServerTime
 from cloudharness_operator.settings import EVERYWHERE, Settings
-from cloudharness_operator.store import Store
-from cloudharness_operator.undelivered import NoPublisher
 from cloudharness_operator.web import serving
 
 DRAIN_SECONDS = 4.0
@@ -61,19 +58,19 @@ def _main() -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
-    # It tells of every event that went well.
+    # It logs every event that was handled.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    # What is loaded by now stays for ever; looking through it again costs a third of the time.
+    # Objects that exist by now stay for ever; collecting them again costs a third of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     return asyncio.run(run(settings))
 
 
 async def run(settings: Settings) -> int:
-    """Put the parts together and run them; the end of any of them is the end of all."""
+    """Connect the parts and run them; the end of any of them ends all."""
     queue, metrics = WorkQueue(), Metrics()
     soon = asyncio.get_running_loop().call_soon
-    store = Store(queue.add, time.monotonic, queue.hurry, soon)
+    store = Store(queue.add, time.monotonic, queue.add_urgent, soon)
     server = ServerTime(time.monotonic, lambda: now().timestamp())
     async with AsyncExitStack() as stack:
         fence = Fence(awake, until=0.0 if settings.lease else math.inf)
@@ -81,7 +78,9 @@ async def run(settings: Settings) -> int:
             session(settings.account, time.monotonic, server, traces=[fence.trace()])
         )
         api = Api(settings.server, http)
-        publisher: KafkaPublisher | NoPublisher = NoPublisher(time.monotonic, metrics.lost_event)
+        publisher: KafkaPublisher | NullPublisher = NullPublisher(
+            time.monotonic, metrics.lost_event
+        )
         if settings.kafka:
             connect = partial(configuration, settings.kafka, settings.kafka_secret)
             client = Client(connect, MODES[settings.content_mode])
@@ -89,26 +88,27 @@ async def run(settings: Settings) -> int:
                 client, queue.add, time.monotonic, metrics.event, metrics.lost_event
             )
             stack.push_async_callback(publisher.close)
-            metrics.follow("events_pending", "Exit events not yet confirmed.", publisher.pending)
-            metrics.follow("events_oldest_pending_seconds", "Age of the oldest.", publisher.oldest)
-        metrics.follow("leading", "1 for the replica that acts.", fence.is_open)
-        metrics.follow("queue_depth", "Operations that wait to be handled.", queue.__len__)
-        metrics.follow("operations", "Operations known.", lambda: store.counts()[0])
-        metrics.follow("workflows", "Child Workflows known.", lambda: store.counts()[1])
-        parts = _parts(settings, store, metrics)
-        operations = {
-            one: Operations(api, store, one, settings.resync, parts) for one in settings.namespaces
-        }
-        children = [
-            Children(api, store, one, settings.resync, parts) for one in settings.namespaces
-        ]
+            metrics.follow(
+                "events_pending", "Exit events that are not acknowledged yet.", publisher.pending
+            )
+            metrics.follow(
+                "events_oldest_pending_seconds", "Age of the oldest of them.", publisher.oldest
+            )
+        metrics.follow("leading", "1 for the replica that leads.", fence.is_open)
+        _follow(metrics, queue, store)
+        served = _served(settings, store, metrics)
+        sink = intake.operations(store, served, metrics.skipped)
+        children = intake.workflows(store, served, metrics.skipped)
+        resync, namespaces = settings.resync, settings.namespaces
+        operations = {one: Operations(api, sink, one, resync) for one in namespaces}
+        workflows = [Workflows(api, children, one, resync) for one in namespaces]
         observer = Observer(store, publisher, Clocks(now, time.monotonic, server.now))
         cluster = KubernetesCluster(api)
-        clean_up = CleanUp(store, cluster, Pace(settings.deletions, time.monotonic), now)
+        clean_up = CleanUp(store, cluster, RateLimiter(settings.deletions, time.monotonic), now)
         outlet = FencedPublisher(publisher, fence)
         reconciler = Reconciler(store, cluster, outlet, settings.defaults, observer, clean_up)
-        ready = WhileServed(metrics.timed(reconciler), parts.served, store.namespace)
-        handler = WhileLeading(ready, fence)
+        ready = ServedOnlyHandler(metrics.timed(reconciler), served, store.namespace)
+        handler = LeaderOnlyHandler(ready, fence)
         elector = _elector(settings) if settings.lease else None
 
         async def finish() -> None:
@@ -117,13 +117,13 @@ async def run(settings: Settings) -> int:
             if elector:
                 await elector.stop()
 
-        await stack.enter_async_context(serving(settings.port, parts.served, metrics))
-        # All tasks begin before kopf, which ends those that began after it.
-        lists: list[Children | Operations] = [*children, *operations.values()]
+        await stack.enter_async_context(serving(settings.port, served, metrics))
+        # All tasks start before kopf, which ends those that started after it.
+        lists: list[Workflows | Operations] = [*workflows, *operations.values()]
         tasks = [asyncio.create_task(one.run()) for one in lists]
         tasks += [asyncio.create_task(queue.work(handler)) for _ in range(settings.workers)]
         if elector:
-            elector.start(fence, store.look_at_all)
+            elector.start(fence, store.enqueue_all)
             stack.push_async_callback(elector.stop)
             tasks.append(asyncio.create_task(elector.failure()))
         watching = await stack.enter_async_context(
@@ -131,28 +131,34 @@ async def run(settings: Settings) -> int:
                 settings.account,
                 time.monotonic,
                 server,
-                responses=responses(lambda namespace: operations[namespace].list_again()),
+                responses=handlers.responses(lambda namespace: operations[namespace].list_again()),
             )
         )
         stop = asyncio.Event()
         everywhere = settings.namespaces == EVERYWHERE
         shell = kopf.operator(
-            registry=handlers.registry(parts.intake, settings.server, watching, finish),
+            registry=handlers.registry(sink, settings.server, watching, finish),
             settings=handlers.settings(),
             clusterwide=everywhere,
             namespaces=() if everywhere else settings.namespaces,
-            # kopf would look the user up, and a pod's user often has no name.
+            # kopf would look up the user, who often has no name in a pod.
             identity=cast("Any", "cloudharness-operator"),
             stop_flag=stop,
         )
         return await _together(tasks, asyncio.create_task(shell), stop)
 
 
-def _parts(settings: Settings, store: Store, metrics: Metrics) -> Parts:
-    served = Served(settings.namespaces, (OPERATION, WORKFLOW), store.look_at_all)
+def _follow(metrics: Metrics, queue: WorkQueue, store: Store) -> None:
+    metrics.follow("queue_depth", "Operations that wait to be reconciled.", queue.__len__)
+    metrics.follow("operations", "Operations in the cache.", lambda: store.counts()[0])
+    metrics.follow("workflows", "Child Workflows in the cache.", lambda: store.counts()[1])
+
+
+def _served(settings: Settings, store: Store, metrics: Metrics) -> Served:
+    served = Served(settings.namespaces, intake.KINDS, store.enqueue_all)
     for one in settings.namespaces:
         metrics.serve(one, partial(served.is_healthy, one))
-    return Parts(Intake(store, metrics.skipped), served)
+    return served
 
 
 def _elector(settings: Settings) -> ElectorThread:
@@ -161,8 +167,8 @@ def _elector(settings: Settings) -> ElectorThread:
         async with session(settings.account, time.monotonic) as http:
             yield Api(settings.server, http)
 
-    me = Candidacy(settings.namespace, settings.lease, settings.identity, awake, precisely)
-    return ElectorThread(connect, me)
+    config = ElectionConfig(settings.namespace, settings.lease, settings.identity, awake, precisely)
+    return ElectorThread(connect, config)
 
 
 async def _together(

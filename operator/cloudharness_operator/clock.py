@@ -1,4 +1,4 @@
-"""The one place where the time is read."""
+"""The only place that reads the time."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 
 def awake() -> float:
-    """Return the seconds of a clock that goes on while the machine sleeps."""
+    """Return the seconds of a clock that runs on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def precisely() -> datetime:
-    """Return the time on the wall."""
+    """Return the time of day in UTC."""
     return datetime.now(UTC)  # noqa: TID251 - the one clock.
 
 
 def now() -> datetime:
-    """Return the time on the wall in whole seconds, as nearly all times of Kubernetes are."""
+    """Return the time of day in UTC in whole seconds, as most times of Kubernetes have."""
     return precisely().replace(microsecond=0)

@@ -1,9 +1,9 @@
-"""The exceptions that this room raises.
+"""The exceptions of the operator.
 
 Exception
 ├── InvalidSettings   the environment is wrong; the message names the variable and the fix
 ├── ApiError          the API server said no, or could not be reached
-└── NotLeading        this process may not write now, since another may lead
+└── NotLeading        this process may not write now, since another one may lead
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class InvalidSettings(ValueError):
 
 
 class NotLeading(Exception):
-    """A write that was not sent: another process may be the one that acts."""
+    """A write that was not sent, since another process may lead."""
 
 
 class ApiError(Exception):
@@ -45,7 +45,7 @@ class ApiError(Exception):
 
     @property
     def is_final(self) -> bool:
-        """Whether the same request can only get the same answer."""
+        """Whether the same request would get the same response."""
         # The API server reports etcd's limit of an object as an internal error.
         return self.code in (400, 413, 422) or "request is too large" in self.message
 
@@ -53,6 +53,6 @@ class ApiError(Exception):
 def is_unexpected(error: Exception) -> bool:
     """Whether an error is a defect of the operator's own code, whose traceback is needed.
 
-    A server that refuses has given its reason, and a connection that breaks has none to give.
+    An error of the API server has a reason, and that of a broken connection needs none.
     """
     return not isinstance(error, ApiError | OSError | TimeoutError)

@@ -1,4 +1,4 @@
-"""Numbers about the operator itself, for Prometheus."""
+"""The operator's metrics, for Prometheus."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._duration = Histogram(
             f"{PREFIX}_reconcile_duration_seconds",
-            "Time to handle one operation once.",
+            "Time to reconcile one operation once.",
             registry=self.registry,
             buckets=BUCKETS,
         )
         self._errors = Counter(
             f"{PREFIX}_reconcile_errors_total",
-            "Attempts to handle an operation that failed and are repeated.",
+            "Reconciliations of an operation that failed and are retried.",
             ["cause"],
             registry=self.registry,
         )
 
         self._sent = Counter(
-            f"{PREFIX}_events_sent", "Exit events that Kafka has confirmed.", registry=self.registry
+            f"{PREFIX}_events_sent",
+            "Exit events that Kafka has acknowledged.",
+            registry=self.registry,
         )
         self._failed = Counter(
             f"{PREFIX}_events_failed",
-            "Attempts to send an exit event that failed and are repeated.",
+            "Attempts to publish an exit event that failed and are retried.",
             ["reason"],
             registry=self.registry,
         )
 
         self._given_up = Counter(
             f"{PREFIX}_events_given_up",
-            "Exit events that are not tried again (kafka.giveUpAfterSeconds).",
+            "Exit events that were given up (kafka.giveUpAfterSeconds).",
             ["reason"],
             registry=self.registry,
         )
@@ -65,25 +67,25 @@ class Metrics:
         self._skipped.labels(kind, error).inc()
 
     def serve(self, namespace: str, served: Callable[[], bool]) -> None:
-        """Show whether a namespace is served."""
+        """Add the gauge of a namespace."""
         self._serving.labels(namespace).set_function(served)
 
     def lost_event(self, reason: str) -> None:
-        """Count an event that is not tried again, by why its last attempt failed."""
+        """Count an event that is given up, by the reason of its last failure."""
         self._given_up.labels(reason).inc()
 
     def event(self, failure: str | None) -> None:
-        """Count the end of an attempt to send an event: None, or why it failed."""
+        """Count an attempt to publish an event: None, or the reason of its failure."""
         (self._failed.labels(failure) if failure else self._sent).inc()
 
     def follow(self, name: str, what: str, value: Callable[[], float]) -> None:
-        """Show a number that is read when somebody asks for it."""
+        """Add a gauge whose value is read at each scrape."""
         Gauge(f"{PREFIX}_{name}", what, registry=self.registry).set_function(value)
 
     def timed(
         self, handler: Callable[[str], Awaitable[float | None]]
     ) -> Callable[[str], Awaitable[float | None]]:
-        """Return the handler with its time and its errors measured."""
+        """Return the handler with its duration and its errors measured."""
 
         async def measured(key: str) -> float | None:
             begun = time.perf_counter()
@@ -98,5 +100,5 @@ class Metrics:
         return measured
 
     def text(self) -> bytes:
-        """Return all numbers in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,34 +1,37 @@
-"""What `reconcile` needs of the world, so that tests can give it another one."""
+"""The interfaces between the rooms, so that tests can put others in the place of the world."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from cloudharness_operation.event import ExitEvent
-from cloudharness_operation.render.facts import Facts, Needs
-from cloudharness_operator.child import Child
-from cloudharness_operator.delivery import Delivery
+from cloudharness_operation.render.facts import ClusterFacts, ClusterQuery
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.delivery import Delivery
 
 Manifest = dict[str, Any]
 
 
 class Cluster(Protocol):
-    """The API server. Every method raises `ApiError`, or `OSError` where it cannot be reached."""
+    """The API server. Every method raises `ApiError`, or `OSError` if it cannot be reached."""
 
     async def create_workflow(self, manifest: Manifest) -> Child:
-        """Create a child and return it."""
+        """Create a Workflow and return it."""
 
     async def patch_workflow(self, child: Child, changes: Manifest) -> Child:
-        """Change parts of a child, unless it has changed since it was seen."""
+        """Patch a Workflow, unless it has changed since it was read."""
 
     async def get_workflow(self, namespace: str, name: str) -> Child | None:
-        """Return a child, or None if there is none."""
+        """Return a Workflow, or None if there is none."""
 
     async def get_operation(self, namespace: str, name: str) -> Manifest | None:
         """Return an operation, or None if there is none."""
 
-    async def learn(self, namespace: str, needs: Needs, catalogue: str) -> Facts:
-        """Return what a child depends on: claims, pods, and images by the named catalogue."""
+    async def fetch_facts(
+        self, namespace: str, query: ClusterQuery, catalogue: str
+    ) -> ClusterFacts:
+        """Return what a Workflow depends on: claims, pods, and images by the named catalogue."""
 
     async def read_log(self, namespace: str, pod: str) -> str:
         """Return the end of the log of a task's pod."""
@@ -36,37 +39,56 @@ class Cluster(Protocol):
     async def patch_status(
         self, namespace: str, name: str, resource_version: str, changes: Manifest
     ) -> Manifest:
-        """Change parts of an operation's status, unless it has changed since that version."""
+        """Patch an operation's status, unless the operation has changed since that version."""
 
-    async def create_event(self, manifest: Manifest) -> None:
-        """Create an Event; one of that name that is there already is as good."""
+    async def create_events(self, manifests: Sequence[Manifest]) -> None:
+        """Create Events. A failure is logged, and not raised."""
 
-    async def release(self, child: Child) -> Child | None:
-        """Take our finalizer off a child; return the child, or None if it is gone."""
+    async def remove_finalizer(self, child: Child) -> Child | None:
+        """Remove our finalizer from a Workflow; return the Workflow, or None if it is deleted."""
 
     async def delete_workflow(self, child: Child) -> Child | None:
-        """Delete a child as it was seen; return it if something holds it, or None if it is gone."""
+        """Delete a Workflow as it was read; return it if a finalizer holds it, or None."""
 
-    async def stop_pods(self, child: Child) -> tuple[str, ...]:
-        """Delete those pods of a child that have not stopped; return their names."""
+    async def delete_pods(self, child: Child) -> tuple[str, ...]:
+        """Delete those pods of a Workflow that have not stopped; return their names."""
 
     async def delete_operation(
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> Manifest | None:
-        """Delete an operation as it was seen; return it if something holds it, or None."""
+        """Delete an operation as it was read; return it if a finalizer holds it, or None."""
 
 
 class Publisher(Protocol):
-    """The way to Kafka. Nothing here waits: what became of an event is asked for later."""
+    """Publishes exit events. No method waits: the delivery state is read later."""
 
     def publish(self, event: ExitEvent) -> None:
-        """Begin to publish an event; its key is queued again when that has ended."""
+        """Begin to publish an event; its operation is enqueued again at the end of the attempt."""
 
     def delivery(self, event_id: str) -> Delivery | None:
-        """Return what became of an event, or None if this process never published it."""
+        """Return the delivery state of an event, or None if this process never published it."""
 
     def give_up(self, event: ExitEvent) -> None:
-        """Tell people of an event that is not tried again, once."""
+        """Log an event that is not published again, once."""
 
-    def forget(self, event_id: str) -> None:
-        """Drop what is known of an event."""
+    def drop(self, event_id: str) -> None:
+        """Drop the delivery state of an event."""
+
+
+class Sink(Protocol):
+    """Takes what the lists and watches of one kind read.
+
+    No method raises an error: an object that cannot be read is skipped.
+    """
+
+    def upsert(self, manifest: Manifest) -> str:
+        """Take an object that was created or changed; return its uid, or an empty text."""
+
+    def remove(self, manifest: Manifest) -> None:
+        """Take an object that was deleted."""
+
+    def listed(self, namespace: str, found: set[str], version: int) -> None:
+        """Take the uids of all objects of a namespace (`""`: of all) at a version."""
+
+    def failed(self, namespace: str, error: Exception) -> None:
+        """Take the error of a list."""

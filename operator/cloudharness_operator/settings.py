@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cloudharness_operation.render import Defaults
+from cloudharness_operation.defaults import Defaults
+from cloudharness_operation.policy import Policy, TemplatePatch
 from cloudharness_operation.render.engine_types import ENGINES
-from cloudharness_operation.render.policy import Policy, TemplatePatch
 from cloudharness_operator.errors import InvalidSettings
 
 EVERYWHERE: Final = ("",)
@@ -33,28 +33,28 @@ class Settings:
     namespaces: tuple[str, ...]
     """The namespaces to serve; `("",)` for all."""
     defaults: Defaults
-    """What operations get that leave it out."""
+    """Defaults and limits of operations."""
     kafka: str = ""
-    """Bootstrap servers, `host:port` with commas between. Empty: no events."""
+    """Bootstrap servers, `host:port`, separated by commas. Empty: no events."""
     kafka_secret: Path | None = None
-    """Directory with the files of the Secret that says how to speak to them."""
+    """Directory with the mounted Secret of the Kafka connection."""
     content_mode: str = CONTENT_MODES[0]
     """How events become records, one of `CONTENT_MODES`."""
     resync: float = 600.0
     """Seconds between two full lists."""
     workers: int = 32
-    """Operations that are handled at the same time."""
+    """Operations that are reconciled at the same time."""
     deletions: float = 50.0
-    """Deletions a second, at most, of what has had its time."""
+    """Maximum deletions per second of expired Workflows and operations."""
     port: int = 8080
     """Port of /healthz, /readyz and /metrics."""
     log_level: str = "INFO"
     lease: str = ""
-    """Name of the Lease that lets one replica act. Empty: each acts, which does no harm."""
+    """Name of the Lease of the leader. Empty: each replica acts, which does no harm."""
     namespace: str = ""
-    """The operator's own, where the Lease is."""
+    """The operator's own namespace, which has the Lease."""
     identity: str = ""
-    """What the Lease calls this pod, and no other that ever was."""
+    """The holder identity of this pod, unique over time."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -124,7 +124,7 @@ def _server(env: Mapping[str, str]) -> str:
 
 
 def _identity(env: Mapping[str, str]) -> str:
-    # A container of a pod starts when the one before it is dead, so it may go on with its Lease.
+    # A restarted container may continue with its pod's Lease: the one before it has ended.
     why = "give it by the downward API, for the Lease"
     return f"{_required(env, 'POD_NAME', why)}_{_required(env, 'POD_UID', why)}"
 
@@ -149,7 +149,7 @@ def _secret(env: Mapping[str, str], kafka: str) -> Path | None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Read names with commas between."""
+    """Read names that are separated by commas."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 

@@ -1,7 +1,7 @@
-"""The last act of an installation: `python -m cloudharness_operator.uninstall`.
+"""Removes the operator's finalizer from all Workflows: `python -m cloudharness_operator.uninstall`.
 
-The chart runs it when all else of it is deleted. It lets go of every Workflow that nobody but the
-operator would have let go, so that nothing holds up their deletion, or that of their namespaces.
+The chart runs it after all else of it is deleted. Without the operator nobody would remove the
+finalizers, and Workflows and their namespaces could not be deleted.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import sys
 from typing import Any, Final
 
 from cloudharness_operation.names import ANNOTATION_EXIT_EVENT, FINALIZER
-from cloudharness_operator.api import JSON_PATCH, Api, session
 from cloudharness_operator.clock import awake, precisely
-from cloudharness_operator.cluster import release_patch, workflows_path
-from cloudharness_operator.elector import Candidacy, Elector
 from cloudharness_operator.errors import ApiError, InvalidSettings
-from cloudharness_operator.fence import Fence
+from cloudharness_operator.kube.cluster import finalizer_patch, workflows_path
+from cloudharness_operator.kube.http import JSON_PATCH, Api, session
+from cloudharness_operator.leader.elector import ElectionConfig, Elector
+from cloudharness_operator.leader.fence import Fence
 from cloudharness_operator.settings import Settings
 
 LEAD_SECONDS: Final = 40.0
-"""Within which whoever led has stopped, or has been dead for long enough."""
+"""Seconds in which the leader has stopped, or its Lease has expired."""
 QUIET_SECONDS: Final = 3.0
-"""From the last Workflow let go, where no Lease says that nobody makes another."""
-LOOKS: Final = 30
+"""Seconds without a finalizer to wait for, if no Lease shows that no operator creates another."""
+MAX_LISTS: Final = 30
 
 Manifest = dict[str, Any]
 
@@ -33,7 +33,7 @@ log = logging.getLogger("cloudharness_operator.uninstall")
 
 
 def main() -> int:
-    """Let go of all; the exit code says whether that was done."""
+    """Remove all finalizers; the exit code says whether that was done."""
     logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
     try:
         asyncio.run(run(Settings.from_env(os.environ)))
@@ -44,10 +44,10 @@ def main() -> int:
 
 
 async def run(settings: Settings) -> None:
-    """See that no operator acts any more, and let go of what is held in every namespace.
+    """Ensure that no operator writes any more, and remove the finalizers in every namespace.
 
     Raises:
-        ApiError, OSError, TimeoutError: not all could be let go.
+        ApiError, OSError, TimeoutError: not all finalizers could be removed.
 
     """
     async with session(settings.account, awake) as http:
@@ -55,29 +55,29 @@ async def run(settings: Settings) -> None:
         if settings.lease:
             await _leading(api, settings)
         else:
-            await _let_go(api, settings, QUIET_SECONDS)
+            await _remove_finalizers(api, settings, QUIET_SECONDS)
 
 
 async def _leading(api: Api, settings: Settings) -> None:
-    """Take the Lease, let go of all, and delete the Lease."""
-    my = Candidacy(settings.namespace, settings.lease, settings.identity, awake, precisely)
+    """Take the Lease, remove all finalizers, and delete the Lease."""
+    config = ElectionConfig(settings.namespace, settings.lease, settings.identity, awake, precisely)
     led, stop = asyncio.Event(), asyncio.Event()
-    standing = asyncio.create_task(Elector(api, my, Fence(awake), led.set).run(stop))
+    standing = asyncio.create_task(Elector(api, config, Fence(awake), led.set).run(stop))
     try:
         async with asyncio.timeout(LEAD_SECONDS):
             await led.wait()
-        await _let_go(api, settings, 0.0)
+        await _remove_finalizers(api, settings, 0.0)
     finally:
         stop.set()
         await standing
     options = {"apiVersion": "v1", "kind": "DeleteOptions"}
-    await api.delete(f"{my.path}/{my.name}", options)
+    await api.delete(f"{config.path}/{config.name}", options)
 
 
-async def _let_go(api: Api, settings: Settings, quiet: float) -> None:
-    """Look until nothing is held, and has not been for some seconds."""
+async def _remove_finalizers(api: Api, settings: Settings, quiet: float) -> None:
+    """Repeat until no Workflow has had the finalizer for some seconds."""
     empty, enough = 0, 2 if quiet else 1
-    for _ in range(LOOKS):
+    for _ in range(MAX_LISTS):
         held = [one for place in settings.namespaces for one in await _held(api, place)]
         for workflow in held:
             await _release(api, workflow)
@@ -85,15 +85,15 @@ async def _let_go(api: Api, settings: Settings, quiet: float) -> None:
         if empty == enough:
             return
         await asyncio.sleep(quiet)
-    raise TimeoutError("there are ever more Workflows to let go")
+    raise TimeoutError("Workflows with the finalizer are created all the time")
 
 
 async def _held(api: Api, namespace: str) -> list[Manifest]:
-    """Return the Workflows that hold our finalizer, whatever else was done to them."""
+    """Return the Workflows with our finalizer, whatever their labels are."""
     try:
         found = await api.list(workflows_path(namespace))
     except ApiError as error:
-        if error.code == 404:  # Argo went first, and all Workflows with it.
+        if error.code == 404:  # Argo's CRDs were deleted first, and all Workflows with them.
             return []
         raise
     return [one for one in found if FINALIZER in one["metadata"].get("finalizers", ())]
@@ -103,13 +103,17 @@ async def _release(api: Api, workflow: Manifest) -> None:
     meta = workflow["metadata"]
     path = f"{workflows_path(meta['namespace'])}/{meta['name']}"
     try:
-        await api.patch(path, release_patch(meta["uid"], meta["finalizers"]), JSON_PATCH)
+        await api.patch(path, finalizer_patch(meta["uid"], meta["finalizers"]), JSON_PATCH)
     except ApiError as error:
-        if error.code not in (404, 422):  # It is gone, or its finalizers have changed: look again.
+        if error.code not in (
+            404,
+            422,
+        ):  # It is deleted, or its finalizers have changed: list again.
             raise
         return
-    untold = meta.get("annotations", {}).get(ANNOTATION_EXIT_EVENT, "")
-    log.info("%s/%s is let go; this was not told: %s", meta["namespace"], meta["name"], untold)
+    event = meta.get("annotations", {}).get(ANNOTATION_EXIT_EVENT, "")
+    name = f"{meta['namespace']}/{meta['name']}"
+    log.info("finalizer removed from %s; its exit event is not published: %s", name, event)
 
 
 if __name__ == "__main__":

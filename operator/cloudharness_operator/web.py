@@ -1,4 +1,4 @@
-"""The operator's own small web server: /healthz, /readyz and /metrics."""
+"""The operator's web server: /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from cloudharness_operator.loop.served import Served
 from cloudharness_operator.metrics import Metrics
-from cloudharness_operator.served import Served
 
 
 @asynccontextmanager
 async def serving(port: int, served: Served, metrics: Metrics) -> AsyncIterator[None]:
     """Serve while the block runs.
 
-    /healthz answers as long as the event loop turns; the process ends by itself when one of
-    its parts does. /readyz answers 200 once each namespace has been listed, or cannot be, and says
-    which ones are missing.
+    /healthz responds as long as the event loop runs; the process ends by itself when one of its
+    parts does. /readyz responds 200 once each namespace was listed, or is refused, and names those
+    that are missing.
     """
 
     async def healthz(_: web.Request) -> web.Response:

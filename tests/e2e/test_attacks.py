@@ -155,13 +155,25 @@ def forged(arena: Installation, owner: Manifest, to: Destination) -> Manifest:
     }
 
 
+def promise(uid: str, namespace: str, name: str, topic: str, payload: str = "") -> Destination:
+    return Destination(
+        uid=uid,
+        namespace=namespace,
+        operation=name,
+        run="1",
+        run_id="",
+        topics=(topic,),
+        payload=payload,
+    )
+
+
 def test_a_forged_child_says_nothing_of_another_namespaces_operation(
     arena: Installation, neighbour: str
 ) -> None:
     other, name = Installation(arena.cluster, neighbour), unique()
     other.apply(operation(name, bash("sleep 3")))
     victim = other.get(FULL_KIND, name)
-    to = Destination(victim["metadata"]["uid"], neighbour, name, "1", ("attacks-forged",), "")
+    to = promise(victim["metadata"]["uid"], neighbour, name, "attacks-forged")
     arena.kubectl("create", "-f", "-", text=yaml.safe_dump(forged(arena, victim, to)))
     assert other.wait_for(name)["reason"] == "AllTasksSucceeded"
     (left,) = arena.workflows(name)
@@ -176,12 +188,12 @@ def test_a_forged_exit_event_is_not_published(arena: Installation, neighbour: st
         {"metadata": {"name": unique(), "uid": str(uuid.uuid4())}},
     )
     uid, name = nobody["metadata"]["uid"], nobody["metadata"]["name"]
-    honest = Destination(uid, arena.namespace, name, "1", (topic,), "as promised")
+    honest = promise(uid, arena.namespace, name, topic, "as promised")
     claims = (
-        Destination(uid, neighbour, name, "1", (topic,), "another namespace"),
-        Destination(uid, arena.namespace, "other", "1", (topic,), "another name"),
-        Destination(str(uuid.uuid4()), arena.namespace, name, "1", (topic,), "another uid"),
-        Destination(uid, arena.namespace, name, "1", ("payroll",), "another topic"),
+        promise(uid, neighbour, name, topic, "another namespace"),
+        promise(uid, arena.namespace, "other", topic, "another name"),
+        promise(str(uuid.uuid4()), arena.namespace, name, topic, "another uid"),
+        promise(uid, arena.namespace, name, "payroll", "another topic"),
     )
     for to in claims:
         arena.kubectl("create", "-f", "-", text=yaml.safe_dump(forged(arena, nobody, to)))

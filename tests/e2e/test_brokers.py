@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from cloudharness_operation.event_schema import ExitEventValue
+from cloudharness_operation.event import ExitEventValue
 from cloudharness_operation.names import KIND, LABEL_OPERATION
 from tests import kafka
 from tests.cluster import Cluster, config
@@ -196,7 +196,7 @@ def test_a_secret_that_contradicts_itself_is_refused_by_name(
         "patch", "secret", "kafka", "-p", json.dumps({"stringData": {"protocol": "SSL"}})
     )
     seen_now(vacant)
-    eventually(lambda: "going on with the settings of before" in logs(vacant), timeout=90)
+    eventually(lambda: "the previous settings stay in use" in logs(vacant), timeout=90)
     vacant.apply(operation("unharmed", bash("true"), topic=vacant.namespace))
     vacant.wait_for("unharmed", "Notified")
     vacant.kill_operator()

@@ -39,7 +39,7 @@ from cloudharness.workflows.errors import (
     OperationTimeout,
     WorkflowNotFound,
 )
-from cloudharness_operation.record import Phase as OperationPhase
+from cloudharness_operation.status import Phase as OperationPhase
 from tests import kafka
 from tests.cluster import Cluster
 from tests.e2e.conftest import installed

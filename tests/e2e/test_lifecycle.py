@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cloudharness_operation.names import ANNOTATION_STEERED
+from cloudharness_operation.names import ANNOTATION_INTERVENTION
 from tests import kafka
 from tests.cluster import ClusterError
 from tests.e2e.operations import (
@@ -137,7 +137,7 @@ def test_argo_is_told_once_more_what_it_has_not_heard(shared: Installation) -> N
 
 def reminders(one: Installation, name: str) -> int:
     (workflow,) = one.workflows(name)
-    told = workflow["metadata"]["annotations"].get(ANNOTATION_STEERED)
+    told = workflow["metadata"]["annotations"].get(ANNOTATION_INTERVENTION)
     return int(json.loads(told)["reminders"]) if told else 0
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from cloudharness_operator.cluster import POD_LABEL
+from cloudharness_operator.kube.cluster import POD_LABEL
 from tests import kafka
 from tests.audit import writes
 from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation

@@ -60,10 +60,10 @@ FAIL_TWICE = 'echo x >> /mnt/shared/tries; [ "$(wc -l < /mnt/shared/tries)" = 3 
 
 def test_a_task_that_is_tried_again_is_one_task(shared: Installation) -> None:
     retry = {"limit": 4, "policy": "Always", "backoff": {"duration": "1s", "factor": 2}}
-    stubborn = bash(FAIL_TWICE, retry=retry)
+    pods_to_kill = bash(FAIL_TWICE, retry=retry)
     hopeless = bash("exit 5", "task", retry={"limit": 1})
     shared.apply(
-        operation("stubborn", stubborn, sharedVolumes=[{"mountPath": "/mnt/shared"}]),
+        operation("stubborn", pods_to_kill, sharedVolumes=[{"mountPath": "/mnt/shared"}]),
         operation("hopeless", hopeless),
     )
     assert shared.wait_for("stubborn")["phase"] == "Succeeded"

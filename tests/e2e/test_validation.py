@@ -921,7 +921,7 @@ def _problems(answer: str) -> list[str]:
 
 
 LATER = [{"name": "A", "valueFrom": {"taskOutput": {"task": "b", "name": "stdout"}}}]
-LATE: list[tuple[str, Manifest, str]] = [
+ARGO_STOP_TIMEOUT: list[tuple[str, Manifest, str]] = [
     (
         "more requested than allowed",
         resources(requests={"memory": "2Gi"}, limits={"memory": "1500M"}),
@@ -951,7 +951,9 @@ LATE: list[tuple[str, Manifest, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("manifest", "words"), [row[1:] for row in LATE], ids=[row[0] for row in LATE]
+    ("manifest", "words"),
+    [row[1:] for row in ARGO_STOP_TIMEOUT],
+    ids=[row[0] for row in ARGO_STOP_TIMEOUT],
 )
 def test_what_the_api_server_cannot_know_the_operator_says_at_once(
     shared: Installation, manifest: Manifest, words: str

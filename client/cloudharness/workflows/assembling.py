@@ -16,6 +16,7 @@ from cloudharness.workflows.building import problems, texts
 from cloudharness.workflows.defaults import DEFAULT_SHARED_DIRECTORY, DEFAULT_TTL_STRATEGY
 from cloudharness.workflows.errors import bad
 from cloudharness.workflows.utils import PodExecutionContext
+from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.lifetime import PodGC, TtlStrategy
 from cloudharness_operation.model import ObjectMeta, Operation, OperationSpec
 from cloudharness_operation.names import (
@@ -24,8 +25,8 @@ from cloudharness_operation.names import (
     LABEL_OPERATION,
     MAX_OPERATION_NAME_LENGTH,
 )
-from cloudharness_operation.render import Defaults, workflow
-from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render import workflow
+from cloudharness_operation.render.facts import ClusterFacts
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.tasks import Task
 from cloudharness_operation.volumes import TAKEN_KEYS_PATTERN, PodContext
@@ -262,6 +263,6 @@ def argo_workflow(name: str, what: OperationSpec, namespace: str = "default") ->
     operation = Operation(metadata=ObjectMeta(name=name, namespace=namespace, uid=""), spec=what)
     wishes = (*what.shared_volumes, *(w for task in what.tasks for w in task.shared_volumes))
     there = {wish.claim: frozenset({"ReadWriteOnce"}) for wish in wishes if wish.claim}
-    made = workflow(operation, DEFAULTS, Facts(claims=there))
+    made = workflow(operation, DEFAULTS, ClusterFacts(claims=there))
     labels = {LABEL_OPERATION: name}
     return {**made, "metadata": {"name": made["metadata"]["name"], "labels": labels}}

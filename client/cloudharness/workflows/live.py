@@ -14,7 +14,7 @@ from typing_extensions import override
 from cloudharness.workflows.colours import painted
 from cloudharness.workflows.wording import MARKS, aligned, all_tasks, said, took
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import TaskStatus
+from cloudharness_operation.status import TaskStatus
 
 _COLUMNS: Final = ("", "TASK", "PHASE", "TIME", "NODE", "")
 

@@ -14,7 +14,7 @@ from cloudharness.workflows.connection import PODS, Connection
 from cloudharness.workflows.errors import ClusterUnavailable, OperationRefused, WorkflowNotFound
 from cloudharness.workflows.following import Follower
 from cloudharness_operation.logs import own
-from cloudharness_operation.record import OperationStatus, TaskPhase, TaskStatus
+from cloudharness_operation.status import OperationStatus, TaskPhase, TaskStatus
 
 _MAIN = "main"
 _BEGUN = (TaskPhase.RUNNING, TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.ERROR)

@@ -16,7 +16,7 @@ from cloudharness.workflows.errors import (
 from cloudharness_operation.argo import nodes
 from cloudharness_operation.model import Operation
 from cloudharness_operation.outputs import RESULT, STDOUT
-from cloudharness_operation.record import OutputStatus, Phase
+from cloudharness_operation.status import OutputStatus, Phase
 
 
 def check(state: Operation) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cloudharness.workflows.following import Follower
     from cloudharness.workflows.live import Display
     from cloudharness_operation.model import Operation
-    from cloudharness_operation.record import OperationStatus
+    from cloudharness_operation.status import OperationStatus
 else:
     assembling, following, legacy, live = map(lazily, ("assembling", "following", "legacy", "live"))
     logs, results, twins = map(lazily, ("logs", "results", "twins"))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import TaskPhase, TaskStatus
+from cloudharness_operation.status import TaskPhase, TaskStatus
 
 MARKS: Final = {
     TaskPhase.PENDING: "·",

@@ -6,14 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from cloudharness_operation.event import Destination
-from cloudharness_operation.model import Notify, ObjectMeta, OnExit, Operation, OperationSpec
+from cloudharness_operation.defaults import Defaults
+from cloudharness_operation.model import Operation, OperationSpec
 from cloudharness_operation.names import (
     ANNOTATION_EXIT_EVENT,
     ANNOTATION_RUN_ID,
@@ -31,14 +27,15 @@ from cloudharness_operation.names import (
     WORKFLOW_KIND,
     child_name,
 )
+from cloudharness_operation.notification import destination, is_permitted, own_topic
+from cloudharness_operation.policy import image_violation, violation
 from cloudharness_operation.render import engine, passing, volumes
 from cloudharness_operation.render.containers import Images, plain
-from cloudharness_operation.render.facts import NONE, Facts, Needs
+from cloudharness_operation.render.facts import NONE, ClusterFacts, ClusterQuery
 from cloudharness_operation.render.placement import USES_VOLUME
-from cloudharness_operation.render.policy import ANYTHING, Policy, image_violation, violation
 from cloudharness_operation.render.restricted import RESTRICTED, restrict
 from cloudharness_operation.render.templates import steps, templates, workflow_settings
-from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
+from cloudharness_operation.runs import ConcurrencyPolicy
 from cloudharness_operation.volumes import Mode
 
 Manifest = dict[str, Any]
@@ -47,46 +44,14 @@ ENTRYPOINT: Final = "Operation"
 """Capital on purpose: a task's name has none, so no task can take this template's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What the operator's settings give to operations that leave it out."""
-
-    task_image: str
-    """Image of `python`, `bash` and `command` tasks. It must have `python3` and `bash`."""
-    service_account: str = ""
-    """Service account of the tasks' pods. Empty: the namespace's own `default`."""
-    topic: str = ""
-    """Kafka topic that hears every operation's exit besides its own. Empty: none."""
-    has_broker: bool = True
-    """Whether there is a Kafka to publish to."""
-    image_pull_policy: str = ""
-    """When images are pulled. Empty: as in a pod, by the image's tag."""
-    image_pull_secrets: tuple[str, ...] = ()
-    """Names of Secrets to pull images with."""
-    catalogue: str = ""
-    """Name of a ConfigMap in the namespace with an image for each name. Empty: none."""
-    argo: str = ""
-    """Release of the installed Argo, one of `engine.ENGINES`. Empty: any of them."""
-    pending_deadline: int = 600
-    """Seconds that a task's pod may wait to start. 0: for ever."""
-    give_up: int = 604800
-    """Seconds after the end of a run for which its event is tried. 0: for ever."""
-    topics: tuple[str, ...] = ()
-    """Patterns of the topics that operations may name. Empty: any."""
-    policy: Policy = ANYTHING
-    """What operations may name and patch."""
-    pod_security: str = ""
-    """Pod Security Standard that tasks' pods conform to by default: `restricted`. Empty: none."""
-
-
-def unmet(operation: Operation, defaults: Defaults) -> str | None:
+def unsupported(operation: Operation, defaults: Defaults) -> str | None:
     """Return what the operation asks for that this operator cannot do, or None."""
     if operation.spec.on_exit and operation.spec.on_exit.notify and not defaults.has_broker:
         return (
             "spec.onExit.notify: this operator knows no Kafka broker: "
             "set kafka.bootstrapServers in its Helm chart, or remove the field"
         )
-    if (topic := _topic(operation)) and not _is_permitted(topic, defaults):
+    if (topic := own_topic(operation)) and not is_permitted(topic, defaults):
         return (
             f"spec.onExit.notify.topic: {topic!r} is not one of the topics that this operator "
             f"allows: use one like {', '.join(defaults.topics)}, or add it to "
@@ -114,63 +79,7 @@ def forbidden(manifest: Manifest, defaults: Defaults) -> str | None:
     return image_violation(manifest, defaults.policy, defaults.task_image)
 
 
-def destination(operation: Operation, defaults: Defaults) -> Destination | None:
-    """Return where the operation's exit is told, or None where nobody asked."""
-    notify = operation.spec.on_exit and operation.spec.on_exit.notify
-    run_id = operation.spec.run_id
-    return _destination(operation.metadata, operation.run, run_id, notify or None, defaults)
-
-
-def readable_destination(manifest: Manifest, run: int, defaults: Defaults) -> Destination | None:
-    """Return the same of an operation of which not all can be read, or None where not even that."""
-    spec = manifest["spec"]
-    try:
-        meta = ObjectMeta.model_validate(manifest["metadata"], extra="ignore")
-        asked = OnExit.model_validate(spec.get("onExit") or {}, extra="ignore", by_alias=True)
-    except ValidationError:
-        return None
-    run_id = spec.get("runId")
-    known = run_id if isinstance(run_id, str) else FIRST_RUN_ID
-    return _destination(meta, run, known, asked.notify, defaults) if defaults.has_broker else None
-
-
-def _destination(
-    meta: ObjectMeta, run: int, run_id: str, notify: Notify | None, defaults: Defaults
-) -> Destination | None:
-    own = notify.topic if notify else ""
-    # One that is ended before it begins has not been asked whether its topic is allowed.
-    wanted = (own if own and _is_permitted(own, defaults) else "", defaults.topic)
-    topics = tuple(dict.fromkeys(topic for topic in wanted if topic))
-    if not topics:
-        return None
-    return Destination(
-        uid=meta.uid,
-        namespace=meta.namespace,
-        name=meta.name,
-        run=str(run),
-        run_id=run_id,
-        topics=topics,
-        payload=notify.payload if notify else "",
-        traceparent=(notify.traceparent or "") if notify else "",
-    )
-
-
-def _topic(operation: Operation) -> str:
-    notify = operation.spec.on_exit and operation.spec.on_exit.notify
-    return notify.topic if notify else ""
-
-
-def is_allowed(topic: str, defaults: Defaults) -> bool:
-    """Whether exit events may be published to a topic: the default one, or one that is named."""
-    return topic == defaults.topic or _is_permitted(topic, defaults)
-
-
-def _is_permitted(topic: str, defaults: Defaults) -> bool:
-    patterns = defaults.topics
-    return not patterns or any(fnmatchcase(topic, pattern) for pattern in patterns)
-
-
-def needs(operation: Operation, defaults: Defaults) -> Needs:
+def needs(operation: Operation, defaults: Defaults) -> ClusterQuery:
     """Return what has to be asked of the cluster before the Workflow can be made."""
     spec = operation.spec
     shared = volumes.all_wishes(spec)
@@ -184,7 +93,7 @@ def needs(operation: Operation, defaults: Defaults) -> Needs:
         selectors += [f"{context.key}={context.value}" for context in required]
     named = any(task.custom and _may_be_listed(task.custom.image) for task in spec.tasks)
     images = bool(defaults.catalogue) and named
-    return Needs(claims, tuple(selectors), images, _exclusive(operation))
+    return ClusterQuery(claims, tuple(selectors), images, _exclusive(operation))
 
 
 def _exclusive(operation: Operation) -> str:
@@ -206,7 +115,7 @@ def _may_be_listed(image: str) -> bool:
     return not set("/:@") & set(image)
 
 
-def workflow(operation: Operation, defaults: Defaults, facts: Facts = NONE) -> Manifest:
+def workflow(operation: Operation, defaults: Defaults, facts: ClusterFacts = NONE) -> Manifest:
     """Return the child Workflow of an operation, as it is to be created."""
     metadata = _metadata(operation, defaults)
     return {
@@ -250,7 +159,7 @@ def _metadata(operation: Operation, defaults: Defaults) -> Manifest:
     return metadata
 
 
-def _spec(operation: Operation, defaults: Defaults, child: str, facts: Facts) -> Manifest:
+def _spec(operation: Operation, defaults: Defaults, child: str, facts: ClusterFacts) -> Manifest:
     spec = operation.spec
     wanted = [volumes.volume(wish, facts) for wish in volumes.all_wishes(spec)]
     images = Images(defaults.task_image, defaults.image_pull_policy, facts.images)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cloudharness_operation.outputs import RESULT
 from cloudharness_operation.pods import EnvVar, KeyReference
-from cloudharness_operation.render import passing, verbatim
+from cloudharness_operation.render import escaping, passing
 from cloudharness_operation.render.volumes import Volume
 from cloudharness_operation.tasks import PythonCode, Task
 
@@ -65,7 +65,7 @@ def body(task: Task, images: Images) -> Manifest:
         return {"container": _custom(task, images)}
     base = _pulled({"image": images.default}, images.pull_policy)
     if task.bash:
-        return {"script": {**base, "command": ["bash"], "source": verbatim.bash(task.bash.source)}}
+        return {"script": {**base, "command": ["bash"], "source": escaping.bash(task.bash.source)}}
     if task.command:
         return {"container": {**base, "command": list(task.command.command)}}
     assert task.python is not None  # noqa: S101 - for the type checker: a task is of one kind.
@@ -89,18 +89,18 @@ def _custom(task: Task, images: Images) -> Manifest:
 
 def _python(code: PythonCode, base: Manifest) -> Manifest:
     if code.function is None and code.source is not None:
-        return {"script": {**base, "command": ["python3"], "source": verbatim.python(code.source)}}
+        return {"script": {**base, "command": ["python3"], "source": escaping.python(code.source)}}
     path = f"{SOURCE_DIRECTORY}/{SOURCE_FILE}"
     parts: Manifest = {"container": {**base, "command": ["python3", path]}}
     if code.function is not None:
-        arguments = verbatim.arguments(code.args or {})
+        arguments = escaping.arguments(code.args or {})
         parts["container"]["command"] = ["python3", "-c", RUNNER, path, code.function, arguments]
         value = {"path": RESULT_PATH, "default": "null"}
         parts["outputs"] = {"parameters": [{"name": RESULT, "valueFrom": value}]}
     if code.source is None:
         _mount(parts, code.source_from)
     else:
-        data = verbatim.python(code.source)
+        data = escaping.python(code.source)
         artifact = {"name": "source", "path": path, "raw": {"data": data}}
         parts["inputs"] = {"artifacts": [artifact]}
     return parts

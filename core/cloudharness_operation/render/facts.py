@@ -11,7 +11,7 @@ SHARED: Final = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class ClusterQuery:
     """What has to be asked before an operation can be rendered. Empty: nothing."""
 
     claims: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ClusterFacts:
     """What was found."""
 
     claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -49,4 +49,4 @@ class Facts:
     """Names of the living pods that exclude this run's."""
 
 
-NONE: Final = Facts()
+NONE: Final = ClusterFacts()

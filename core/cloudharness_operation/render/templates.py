@@ -9,7 +9,7 @@ from typing import Any
 from cloudharness_operation.model import Operation, OperationSpec, OperationType
 from cloudharness_operation.render import containers, passing, volumes
 from cloudharness_operation.render.containers import Images, plain
-from cloudharness_operation.render.facts import Facts
+from cloudharness_operation.render.facts import ClusterFacts
 from cloudharness_operation.render.patch import merged
 from cloudharness_operation.render.placement import (
     Bond,
@@ -46,7 +46,9 @@ def _group(task: Task) -> int:
     return task.group or 0
 
 
-def templates(operation: Operation, child: str, images: Images, facts: Facts) -> list[Manifest]:
+def templates(
+    operation: Operation, child: str, images: Images, facts: ClusterFacts
+) -> list[Manifest]:
     """Return the template of each task."""
     spec, namespace = operation.spec, operation.metadata.namespace
     mounted = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cloudharness_operation.model import OperationSpec
-from cloudharness_operation.render.facts import SHARED, Facts
+from cloudharness_operation.render.facts import SHARED, ClusterFacts
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.tasks import Task
 from cloudharness_operation.volumes import Mode, SharedVolume
@@ -46,7 +46,7 @@ def volume_name(wish: SharedVolume) -> str:
     return "-".join(part for part in ("vol", slug.strip("-"), digest) if part)
 
 
-def volume(wish: SharedVolume, facts: Facts) -> Volume:
+def volume(wish: SharedVolume, facts: ClusterFacts) -> Volume:
     """Return the volume that is to fulfil a wish."""
     modes = facts.claims.get(wish.claim) if wish.claim else None
     if modes is None:

@@ -18,7 +18,7 @@ from cloudharness.workflows.errors import OperationFailed
 from cloudharness.workflows.following import read
 from cloudharness.workflows.live import Display
 from cloudharness.workflows.snapshots import Workflow
-from cloudharness_operation.record import Phase
+from cloudharness_operation.status import Phase
 
 FORMS: Final = ("json", "yaml", "name")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import Failure, Phase, TaskPhase, TaskStatus
+from cloudharness_operation.status import Failure, Phase, TaskPhase, TaskStatus
 
 _FIXES: Final = {
     # Of a task.

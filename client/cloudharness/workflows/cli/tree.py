@@ -9,7 +9,7 @@ from typing import Final
 
 from cloudharness.workflows.wording import MARKS, aligned, all_tasks, duration, said, took
 from cloudharness_operation.model import Operation
-from cloudharness_operation.record import OutputStatus, PastRun, TaskPhase, TaskStatus
+from cloudharness_operation.status import OutputStatus, PastRun, TaskPhase, TaskStatus
 
 _BAR: Final = 40
 """Characters that the whole time of an operation is drawn with."""

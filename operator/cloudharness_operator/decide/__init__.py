@@ -1,0 +1,1 @@
+"""Decisions: from the observed state of a run to a plan. Pure: no I/O, clock or environment."""

@@ -1,0 +1,1 @@
+"""Kafka: the publisher of exit events, its settings, records and errors."""

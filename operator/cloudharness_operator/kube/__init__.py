@@ -1,0 +1,1 @@
+"""The API server: HTTP, requests, lists and watches, and kopf."""

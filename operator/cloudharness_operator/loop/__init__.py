@@ -1,0 +1,1 @@
+"""The one loop: cache, queue, observe, reconcile, clean up."""

@@ -1,0 +1,124 @@
+"""Deletes what has expired, at a limited rate.
+
+Deletions carry uid and resourceVersion; on a conflict the object is read again and the decision
+repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cloudharness_operator.decide import k8s_events
+from cloudharness_operator.decide.child import Child
+from cloudharness_operator.decide.k8s_events import EventMessage
+from cloudharness_operator.decide.plan import Plan
+from cloudharness_operator.errors import ApiError
+from cloudharness_operator.loop.store import Store
+from cloudharness_operator.ports import Cluster
+
+ABANDONED: Final = 60.0
+"""Seconds after which an unused slot of the rate limiter is dropped."""
+
+
+class RateLimiter:
+    """Spreads keys evenly over time, however many come at once."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
+        """Take a monotonic clock in seconds."""
+        self._gap = 1 / per_second
+        self._clock = clock
+        self._next = 0.0
+        self._last = self._postponed = -math.inf
+        self._slots: dict[str, float] = {}
+
+    def delay_for(self, key: str) -> float:
+        """Return the seconds until the slot of a key; 0 uses the slot up."""
+        now = self._clock()
+        self._drop(now - ABANDONED)
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = max(now, self._next)
+            self._next = slot + self._gap
+        if slot <= now < self._last + self._gap:
+            # After a delay of the process many slots have come at once; they stay apart.
+            slot = self._postponed = max(self._last, self._postponed) + self._gap
+        if slot <= now:
+            self._slots.pop(key, None)
+            self._last = now
+            return 0.0
+        self._slots[key] = slot
+        return slot - now
+
+    def _drop(self, before: float) -> None:
+        # Slots are mostly given in the order of their times, and a dict keeps that order.
+        while self._slots and (first := next(iter(self._slots.items())))[1] < before:
+            del self._slots[first[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanUp:
+    """Applies the deletions of a plan."""
+
+    store: Store
+    cluster: Cluster
+    limiter: RateLimiter
+    """Of deletions, of which a great many may be due at once."""
+    wall: Callable[[], datetime]
+
+    async def __call__(self, uid: str, plan: Plan) -> float | None:
+        """Apply a plan's deletions; return the seconds after which to reconcile again, or None."""
+        if plan.retained_by:
+            await self._emit(uid, k8s_events.deletion_skipped(plan.retained_by))
+        if not (plan.delete_workflow or plan.delete_operation or plan.delete_pods):
+            return plan.requeue_after
+        if (delay := self.limiter.delay_for(uid)) > 0:
+            return delay
+        if plan.delete_pods:
+            await self._delete_pods(uid, plan.delete_pods)
+        if plan.delete_operation:
+            await self._delete_operation(uid)
+        if plan.delete_workflow:
+            await self._delete_workflow(uid, plan.delete_workflow)
+        return plan.requeue_after
+
+    async def _delete_pods(self, uid: str, child: Child) -> None:
+        deleted = await self.cluster.delete_pods(child)
+        self.store.mark_pods_deleted(child)
+        if deleted:
+            await self._emit(uid, k8s_events.pods_deleted(deleted))
+
+    async def _delete_workflow(self, uid: str, child: Child) -> None:
+        try:
+            left = await self.cluster.delete_workflow(child)
+        except ApiError as error:
+            if error.code == 409:
+                left = await self.cluster.get_workflow(child.namespace, child.name)
+                self.store.reread_workflow(child, left)
+            raise
+        self.store.reread_workflow(child, left)
+        await self._emit(uid, k8s_events.workflow_deleted(child.name))
+
+    async def _delete_operation(self, uid: str) -> None:
+        if (record := self.store.operation(uid)) is None:
+            return
+        namespace, name, version = record.namespace, record.name, str(record.version)
+        try:
+            left = await self.cluster.delete_operation(namespace, name, uid, version)
+        except ApiError as error:
+            if error.code == 409:
+                left = await self.cluster.get_operation(namespace, name)
+                self.store.reread_operation(uid, left)
+            raise
+        self.store.reread_operation(uid, left)
+
+    async def _emit(self, uid: str, message: EventMessage) -> None:
+        """Create an Event that is about no change of the status."""
+        if record := self.store.operation(uid):
+            key = {"namespace": record.namespace, "name": record.name, "uid": uid}
+            meta = {**key, "resourceVersion": str(record.version)}
+            events = k8s_events.to_manifests({"metadata": meta}, (message,), self.wall())
+            await self.cluster.create_events(events)
