@@ -20,7 +20,7 @@ from cloudharness.workflows.errors import BadOperationConfiguration
 from cloudharness.workflows.operations import PodExecutionContext
 from cloudharness_operation.model import OperationSpec
 from cloudharness_operation.render.containers import SHARED_DIRECTORY, WORKFLOW_NAME
-from cloudharness_operation.render.engine import misfits
+from cloudharness_operation.render.engine import errors_in
 from cloudharness_operation.render.engine_types import ENGINES
 from tests.examples import defaults
 
@@ -337,7 +337,7 @@ def test_every_type_becomes_a_resource_and_a_workflow(kind: str) -> None:
     assert workflow["kind"] == "Workflow"
     assert re.fullmatch(r"my-op-[a-z0-9]{5}-[a-f0-9]{5}", workflow["metadata"]["name"])
     for engine in ENGINES:
-        assert list(misfits(workflow["spec"], "WorkflowSpec", engine)) == []
+        assert list(errors_in(workflow["spec"], "WorkflowSpec", engine)) == []
 
 
 def test_a_fixed_name_is_kept() -> None:

@@ -18,7 +18,7 @@ from cloudharness_operation import pods, render, security
 from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.model import Operation
 from cloudharness_operation.render import unsupported, workflow
-from cloudharness_operation.render.engine import misfits, respelled, template_misfit
+from cloudharness_operation.render.engine import errors_in, errors_in_template, respelled
 from cloudharness_operation.render.engine_types import ENGINES, TYPES
 from cloudharness_operation.render.facts import ClusterFacts, Pod
 from cloudharness_operation.resource import Resource
@@ -174,7 +174,7 @@ RENDERED: list[tuple[str, dict[str, Any]]] = [
 def test_every_engine_understands_all_that_is_rendered(
     _: str, made: dict[str, Any], engine: str
 ) -> None:
-    assert list(misfits(made["spec"], "WorkflowSpec", engine)) == []
+    assert list(errors_in(made["spec"], "WorkflowSpec", engine)) == []
 
 
 def keys(value: object) -> Iterator[str]:
@@ -246,9 +246,9 @@ def test_the_table_above_has_every_field_that_the_code_names() -> None:
     ],
 )
 def test_which_engines_understand_a_patch(patch: dict[str, Any], understood: set[str]) -> None:
-    assert {one for one in ENGINES if template_misfit(patch, one) is None} == understood
+    assert {one for one in ENGINES if errors_in_template(patch, one) is None} == understood
     # Not knowing which it is, only what all understand is right.
-    assert (template_misfit(patch, "") is None) == (understood == set(ENGINES))
+    assert (errors_in_template(patch, "") is None) == (understood == set(ENGINES))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_which_engines_understand_a_patch(patch: dict[str, Any], understood: set
 def test_what_is_wrong_with_a_patch_is_said_with_its_place(
     patch: dict[str, Any], message: str
 ) -> None:
-    assert template_misfit(patch, "3.7") == message
+    assert errors_in_template(patch, "3.7") == message
 
 
 FIX = (

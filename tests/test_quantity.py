@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cloudharness_operation.quantity import amount, mismatch
+from cloudharness_operation.quantity import amount, errors_in
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,6 @@ def test_a_quantity_is_a_number(text: str, expected: str) -> None:
 def test_requests_stay_within_limits(
     requests: dict[str, str], limits: dict[str, str], problem: str | None
 ) -> None:
-    found = mismatch(requests, limits)
+    found = errors_in(requests, limits)
     assert (found or "").startswith(problem or "")
     assert (found is None) is (problem is None)

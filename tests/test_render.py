@@ -246,7 +246,7 @@ def test_what_the_operator_cannot_do(topic: str, defaults: Defaults, met: bool) 
         assert problem is None
     else:
         assert problem == (
-            "spec.onExit.notify: this operator knows no Kafka broker: "
+            "spec.onExit.notify: this operator has no Kafka broker: "
             "set kafka.bootstrapServers in its Helm chart, or remove the field"
         )
 

@@ -172,7 +172,7 @@ def _scalars(node: Schema) -> Schema:
     if node.get("type") == "integer":
         node["format"] = "int64"
     if "x-kubernetes-validations" in node:
-        node.pop("pattern", None)  # A rule says the same in words; both would be told.
+        node.pop("pattern", None)  # A rule says the same in words; both messages would be shown.
     if "description" in node:
         node["description"] = " ".join(node["description"].split())
     return node

@@ -1,7 +1,7 @@
-"""Python values as environment variables, as a program in the container finds them.
+"""Python values as environment variables.
 
-CloudHarness passes every keyword on as `str(value)`. What reads well in that form keeps it, so
-that a task image written for it goes on working; what does not (None, dicts, lists) has another.
+CloudHarness passes every keyword argument as `str(value)`. Values whose `str()` is usable keep it,
+so that existing task images continue to work; None, dicts and lists are encoded differently.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from pydantic import ValidationError
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.pods import EnvVar
 
-_SPOKEN: Final = (str, bool, Real, Decimal, UUID, PurePath)
-"""What `str` gives the text of."""
+_PLAIN_TYPES: Final = (str, bool, Real, Decimal, UUID, PurePath)
+"""Types whose text is `str(value)`."""
 _REPLACED: Final = re.compile(r"\$(?=[$(])")
 """Where Kubernetes begins to replace in the value of a variable: `$(NAME)`, and `$$` for `$`."""
-_MOMENTS: Final = (date, datetime, time)
+_DATETIME_TYPES: Final = (date, datetime, time)
 
 
 def variables(values: Mapping[str, Any]) -> tuple[EnvVar, ...]:
     """Return environment variables with these names and values, in this order.
 
-    The program finds the text as it is here: `$(NAME)` and `$$`, which Kubernetes would replace,
-    are escaped.
+    The program gets the text unchanged: `$(NAME)` and `$$`, which Kubernetes would replace, are
+    escaped.
 
     - None: no variable at all.
     - str: as it is, also when empty.
@@ -74,9 +74,9 @@ def _variable(name: str, value: object) -> EnvVar:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, _SPOKEN):
+    if isinstance(value, _PLAIN_TYPES):
         return str(value)
-    if isinstance(value, _MOMENTS):
+    if isinstance(value, _DATETIME_TYPES):
         return value.isoformat()
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(_json(value), allow_nan=False, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""How long what a run leaves behind is kept."""
+"""How long Workflows, pods and operations are kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PositiveSeconds = Annotated[
         ge=1,
         le=MAX_SECONDS,
         json_schema_extra={
-            # The rule says it in words; the bare minimum would be told besides.
+            # The rule says it in words; a minimum would add a second message.
             "minimum": 0,
             **rules(
                 (
@@ -42,7 +42,7 @@ class TtlStrategy(Resource):
     """Seconds for which the Workflow of a run is kept after its end. The names are Argo's."""
 
     seconds_after_completion: Seconds | None = None
-    """After any end for which the other two say nothing."""
+    """After any end for which the other two are not set."""
     seconds_after_success: Seconds | None = None
     """After success."""
     seconds_after_failure: Seconds | None = None
@@ -61,14 +61,15 @@ class PodGC(Resource):
     strategy: Literal[
         "OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"
     ]
-    """OnPodCompletion: each when it has ended. OnPodSuccess: each that has ended well.
-    OnWorkflowCompletion: all when the run has ended. OnWorkflowSuccess: all when it has ended
-    well. With the pods go their logs; of a failed task, the end is kept in the status."""
+    """OnPodCompletion: each pod when it has ended. OnPodSuccess: each that has succeeded.
+    OnWorkflowCompletion: all when the run has ended. OnWorkflowSuccess: all when it has succeeded.
+    Logs are deleted with the pods; the end of a failed task's log is kept in the status."""
     delete_delay_duration: Duration | None = None
-    """How much later, such as `10s`, `5m` or `1h30m`. Left out: as Argo is set up, mostly 5s."""
+    """Delay of the deletion, such as `10s`, `5m` or `1h30m`. Left out: Argo's setting, by default
+    5s."""
 
 
 TTL_DEFAULT: Final = TtlStrategy(
     seconds_after_completion=3600, seconds_after_success=1200, seconds_after_failure=7200
 )
-"""What CloudHarness's client sends for an operation that says nothing."""
+"""The default of CloudHarness's own client."""

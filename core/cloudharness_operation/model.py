@@ -2,7 +2,7 @@
 
 The docstring below each field is its description in the CRD, so one sentence serves the reader
 of this file, of `kubectl explain` and of the docs. Its parts are in `tasks`, `volumes`, `pods`
-and `record`.
+and `status`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cloudharness_operation.errors import InvalidOperation, problems
 from cloudharness_operation.lifetime import TTL_DEFAULT, PodGC, PositiveSeconds, TtlStrategy
 from cloudharness_operation.names import FIRST_RUN
 from cloudharness_operation.pods import NameReference, PodSettings
-from cloudharness_operation.references import misfits
+from cloudharness_operation.references import errors_in
 from cloudharness_operation.resource import Resource, form, keyed_by, rules
 from cloudharness_operation.runs import (
     FIRST_RUN_ID,
@@ -39,7 +39,13 @@ from cloudharness_operation.runs import (
 from cloudharness_operation.security import PodSecurityContext
 from cloudharness_operation.status import OperationStatus
 from cloudharness_operation.tasks import MAX_SOURCES_LENGTH, Task
-from cloudharness_operation.volumes import ACROSS, ALIKE, PodContext, Sharing, conflict
+from cloudharness_operation.volumes import (
+    CONFLICT_MESSAGE,
+    NO_CONFLICT_ACROSS_TASKS,
+    PodContext,
+    SharedVolumes,
+    conflict,
+)
 
 MAX_TASKS: Final = 100
 MAX_PAYLOAD_LENGTH: Final = 32768
@@ -86,23 +92,22 @@ TraceParent = Annotated[
 
 
 class Notify(Resource):
-    """Where the exit of the operation is told, and with what."""
+    """The exit event of the operation."""
 
     topic: Topic
     """Kafka topic that the exit event is published to."""
     payload: Annotated[str, StringConstraints(max_length=MAX_PAYLOAD_LENGTH)] = ""
-    """Text handed through to the event's `payload` as it is, at most 32768 characters. Often
-    JSON."""
+    """Text that becomes the event's `payload` unchanged, at most 32768 characters. Often JSON."""
     traceparent: TraceParent | None = None
-    """The trace that the event belongs to, as W3C Trace Context has it: the event's attribute of
-    that name (CloudEvents, distributed tracing extension)."""
+    """The W3C trace context of the event, which becomes its attribute of that name (CloudEvents,
+    distributed tracing extension)."""
 
 
 class OnExit(Resource):
-    """What happens when the operation has ended, however it ended."""
+    """What happens when the operation has ended, whatever its outcome."""
 
     notify: Notify | None = None
-    """Publish an event to Kafka, at least once, always under the same id."""
+    """Publish an event to Kafka, at least once, and always with the same id."""
 
 
 FIXED: Final = (
@@ -123,11 +128,11 @@ FIXED: Final = (
     "concurrencyPolicy",
     "concurrencyGroup",
 )
-"""What is of one run. All other fields may change at any time."""
+"""Fields that are immutable within a run."""
 
 
 class OperationSpec(PodSettings):
-    """What to run. What is run changes with `runId` alone."""
+    """Desired state. Fields that affect execution can change only together with `runId`."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -146,7 +151,7 @@ class OperationSpec(PodSettings):
                 "group is for type SimpleDag: remove it from the tasks, or use that type",
                 "tasks",
             ),
-            (ACROSS, ALIKE, "tasks"),
+            (NO_CONFLICT_ACROSS_TASKS, CONFLICT_MESSAGE, "tasks"),
             (
                 "self.tasks.map(task, has(task.bash) ? size(task.bash.source) : "
                 "has(task.python) && has(task.python.source) ? size(task.python.source) : 0)"
@@ -166,75 +171,78 @@ class OperationSpec(PodSettings):
     tasks: tuple[Task, ...] = Field(
         min_length=1, max_length=MAX_TASKS, json_schema_extra=keyed_by("name")
     )
-    """The tasks. In a Pipeline they run in this order. What has more than 200 KiB in all takes
+    """The tasks. In a Pipeline they run in this order. An operation of more than 200 KiB needs
     `kubectl apply --server-side`."""
     parallelism: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many tasks run at the same time, at most. Left out: as many as can."""
-    shared_volumes: Sharing = ()
+    """Maximum number of tasks that run at the same time. Left out: no limit."""
+    shared_volumes: SharedVolumes = ()
     """Volumes that are mounted into all tasks."""
     pod_contexts: tuple[PodContext, ...] = Field(
         default=(), max_length=16, json_schema_extra=keyed_by("key")
     )
-    """Labels by which pods are put on one node, also with those of other operations."""
+    """Labels that place pods on one node, together with pods of other operations that have them."""
     on_exit: OnExit | None = None
     """What happens at the end, on success and on failure."""
     security_context: PodSecurityContext | None = None
-    """What the pods may do."""
+    """Security context of the pods."""
     image_pull_secrets: tuple[NameReference, ...] = Field(default=(), max_length=16)
-    """Secrets to pull images with, besides those that the operator is set up with."""
+    """Secrets to pull images with, besides those of the operator's settings."""
     suspend: bool = False
-    """True before it has begun: nothing is made until this is false. True while it runs: no new
-    task starts; what runs goes on. May be changed at any time."""
+    """True before the run has begun: no Workflow is created until this is false. True during the
+    run: no new task starts; running tasks continue. Can be changed at any time."""
     cancel: Cancel | None = None
-    """Ends the run for good, also while it is suspended; the record stays. Stop lets exit handlers
-    run that a templatePatch has brought in, Terminate does not. Cannot be taken back."""
+    """Ends the run, also while it is suspended; the operation is kept. Stop runs the exit handlers
+    that a templatePatch has added, Terminate does not. Cannot be undone."""
     run_id: RunId = FIRST_RUN_ID
-    """Names the run. Another one runs the operation again, and lets all other fields change with
-    it; what a file in Git takes is a tag or a hash. A run that goes on is waited for, or, with the
-    concurrencyPolicy Replace, ended. What has run is in `status.history`."""
+    """Identifies the run. Changing it starts another run, after the current one has ended; all
+    other fields can change with it. In Git, use a tag or a commit hash. With the concurrencyPolicy
+    Replace the current run is terminated. Former runs are in `status.history`."""
     concurrency_policy: ConcurrencyPolicy | None = None
-    """What is done about other operations of the concurrencyGroup. Allow: run beside them.
-    Forbid: begin when no other runs, in the order of their creation. Replace: end those that are
-    older, running or waiting, then begin."""
+    """How to treat other operations of the concurrencyGroup. Allow: run beside them. Forbid: wait
+    until no other one runs, in the order of creation. Replace: terminate older ones, running or
+    waiting, then begin."""
     concurrency_group: ConcurrencyGroup | None = None
-    """Name of a group of operations in this namespace. Pods have it as their label
-    `cloudharness.io/concurrency-group`."""
+    """Name of a group of operations in this namespace. It is the label
+    `cloudharness.io/concurrency-group` of the pods."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=MAX_SECONDS)] | None = None
-    """Seconds after its start at which a run that goes on is ended, as failed, with the reason
-    DeadlineExceeded; they go on while it is suspended. Left out: none."""
+    """Maximum duration of a run in seconds from its start, including the time in which it is
+    suspended. After it the run is terminated and fails with the reason DeadlineExceeded. Left out:
+    no limit."""
     pending_deadline_seconds: Annotated[int, Field(ge=0, le=MAX_SECONDS)] | None = None
-    """Seconds that a task's pod may wait to start, as for an image, a Secret or a node, before
-    the run is ended, as failed, with the reason PendingDeadlineExceeded. Waiting for a node that
-    tasks of the same run occupy does not count. 0: for ever. Left out: as the operator is set up,
-    mostly 600. May be changed at any time."""
+    """Maximum time in seconds that a task's pod may stay pending, for example for an image, a
+    Secret or a node. After it the run is terminated and fails with the reason
+    PendingDeadlineExceeded. Waiting for room that tasks of the same run occupy does not count. 0: no limit. Left out: the
+    operator's setting, by default 600. Can be changed at any time."""
     pod_gc: PodGC | None = Field(default=None, alias="podGC")
-    """When pods are deleted, where that is to be before their Workflow is. Left out: with it."""
+    """When pods are deleted before their Workflow. Left out: together with it."""
     ttl_strategy: TtlStrategy = TTL_DEFAULT
-    """How long the run's Workflow is kept after its end, with its pods and their logs; the
-    operation stays, as the record. `{}`: for ever. May change at any time, also after the end."""
+    """How long the run's Workflow, its pods and their logs are kept after the end; the operation
+    itself is kept. `{}`: for ever. Can be changed at any time, even after completion."""
     ttl_seconds_after_finished: PositiveSeconds | None = None
-    """Seconds after its end for which the operation itself is kept. Left out: for ever. May change
-    at any time. Passed over if Argo CD, Flux or Helm owns the operation, since they would make it
-    again, and so run it again."""
+    """Seconds after its completion for which the operation itself is kept. Left out: for ever. Can
+    be changed at any time. Has no effect if Argo CD, Flux or Helm owns the operation, since it
+    would create the operation again, and so run it again."""
 
     @model_validator(mode="after")
     def _volumes_agree(self) -> Self:
-        # CEL compares what one list holds, and the tasks' with the operation's; comparing all tasks
-        # with each other would cost more than a rule may.
-        wishes = (*self.shared_volumes, *(w for t in self.tasks for w in t.shared_volumes))
-        if name := conflict(wishes):
-            raise PydanticCustomError("volumes", "{name}: {fix}", {"name": name, "fix": ALIKE})
+        # CEL compares the volumes of one list, and those of tasks with the operation's. Comparing
+        # all tasks with each other would exceed the cost limit of a rule.
+        mounts = (*self.shared_volumes, *(w for t in self.tasks for w in t.shared_volumes))
+        if name := conflict(mounts):
+            raise PydanticCustomError(
+                "volumes", "{name}: {fix}", {"name": name, "fix": CONFLICT_MESSAGE}
+            )
         return self
 
     @model_validator(mode="after")
     def _outputs_are_there(self) -> Self:
-        # Comparing all tasks with each other in CEL would cost more than a rule may.
-        if problem := next(misfits(self.tasks, self.stages()), None):
+        # Comparing all tasks with each other in CEL would exceed the cost limit of a rule.
+        if problem := next(errors_in(self.tasks, self.stages()), None):
             raise PydanticCustomError("outputs", "{problem}", {"problem": problem})
         return self
 
     def stages(self) -> dict[str, int]:
-        """Return when each task runs: those of a lower number have ended before."""
+        """Return the stage of each task: tasks of lower stages have ended before it runs."""
         match self.type:
             case OperationType.PIPELINE:
                 return {task.name: place for place, task in enumerate(self.tasks)}
@@ -268,15 +276,15 @@ class Operation(BaseModel):
 
     @property
     def run(self) -> int:
-        """The number of the run that is under way, or was the last."""
+        """The number of the present run, or of the last one."""
         return self.status.run or FIRST_RUN
 
     @classmethod
     def parse(cls, manifest: dict[str, Any]) -> Self:
         """Read an object of the API server.
 
-        Fields that this version does not know are ignored: the API server has validated the
-        object already, and after a rollback of the operator it may hold newer ones.
+        Unknown fields are ignored: the API server has validated the object already, and after a
+        rollback of the operator it may have newer fields.
 
         Raises:
             InvalidOperation: a known field is missing or wrong, which takes an object stored

@@ -1,4 +1,4 @@
-"""Every name that this project gives to something in a cluster."""
+"""All names that this project uses in a cluster."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ WORKFLOW_KIND: Final = "Workflow"
 WORKFLOW_PLURAL: Final = "workflows"
 
 LABEL_OPERATION: Final = f"{GROUP}/operation"
-"""On a child: the name of its operation, for people (`kubectl get pods -l`)."""
+"""On a Workflow: the name of its operation, for people (`kubectl get workflows -l`)."""
 
 LABEL_UID: Final = f"{GROUP}/operation-uid"
-"""On a child: the uid of its operation. What the operator selects and indexes by."""
+"""On a Workflow: the uid of its operation, by which the operator selects and indexes."""
 
 LABEL_RUN: Final = f"{GROUP}/run"
-"""On a child: the number of the run that it carries out."""
+"""On a Workflow: the number of its run."""
 
 LABEL_GROUP: Final = f"{GROUP}/concurrency-group"
 """On pods: the concurrency group of their operation."""
@@ -36,19 +36,20 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "cloudharness-operator"
 
 ANNOTATION_RUN_ID: Final = f"{GROUP}/run-id"
-"""On a child: the `spec.runId` that it was made for."""
+"""On a Workflow: the `spec.runId` of its run."""
 
 ANNOTATION_EXIT_EVENT: Final = f"{GROUP}/exit-event"
-"""On a child: what its exit event needs when the operation is already gone."""
+"""On a Workflow: what its exit event needs when the operation is already deleted."""
 
 ANNOTATION_INTERVENTION: Final = f"{GROUP}/intervention"
-"""On a child: when the operator last suspended, resumed or ended it, and why it ended it."""
+"""On a Workflow: when the operator last suspended, resumed or ended it, and why it ended it."""
 
 ANNOTATION_SUBMISSION: Final = f"{GROUP}/submission"
-"""On an operation: which call of the client made it. One whose answer was lost is repeated."""
+"""On an operation: the call of the client that created it, which is repeated if its response is
+lost."""
 
 FINALIZER: Final = f"{GROUP}/exit-event"
-"""On a child that notifies: keeps it until its end is on record."""
+"""On a Workflow with an exit event: keeps it until the event is acknowledged."""
 
 FIRST_RUN: Final = 1
 """The number of an operation's first run."""
@@ -62,7 +63,7 @@ MAX_OPERATION_NAME_LENGTH: Final = MAX_NAME_LENGTH - _DIGEST_LENGTH - 1
 
 
 def child_name(operation: str, uid: str, run: int) -> str:
-    """Return the name of the Workflow that carries out a run, by its number, of an operation.
+    """Return the name of the Workflow of a run of an operation.
 
     The same operation and run always give the same name, so that creating the child twice
     fails the second time instead of running the work twice. Another operation of the same
@@ -73,5 +74,5 @@ def child_name(operation: str, uid: str, run: int) -> str:
 
 
 def resource_path(namespace: str, name: str) -> str:
-    """Return the path of an operation under the API server: the `source` of its events."""
+    """Return the API path of an operation, which is the `source` of its events."""
     return f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{name}"

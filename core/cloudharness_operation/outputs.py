@@ -1,4 +1,4 @@
-"""What tasks leave behind, and how a later task names it."""
+"""Outputs of tasks, and references to them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from cloudharness_operation.outputs import TaskOutput
-from cloudharness_operation.quantity import mismatch
+from cloudharness_operation.quantity import errors_in
 from cloudharness_operation.resource import (
     QUALIFIED_NAME_PATTERN,
     LabelValue,
@@ -33,7 +33,7 @@ TAKEN_ENV: Final = (
     *("ARGO_PROGRESS_FILE_TICK_DURATION", "ARGO_PROGRESS_PATCH_TICK_DURATION", "ARGO_TEMPLATE"),
     *("ARGO_TERMINATION_GRACE_PERIOD_SECONDS", "ARGO_WORKFLOW_NAME", "ARGO_WORKFLOW_UID"),
 )
-"""Variables that Argo gives to each container, in place of ours (workflow/common/common.go)."""
+"""Variables that Argo sets in each container, and so overrides (workflow/common/common.go)."""
 
 EnvPrefix = Annotated[str, form(ENV_NAME_PATTERN, 128, _ENV_NAME)]
 EnvName = Annotated[
@@ -88,9 +88,9 @@ class KeyReference(Resource):
     name: Subdomain
     """Name of the object."""
     key: Key
-    """The key in it that is meant."""
+    """The key in it."""
     optional: bool | None = None
-    """Go on without it if it is not there."""
+    """Start without it if it does not exist."""
 
 
 class FieldReference(Resource):
@@ -151,7 +151,7 @@ class ObjectReference(Resource):
     name: Subdomain
     """Name of the object."""
     optional: bool | None = None
-    """Go on without it if it is not there."""
+    """Start without it if it does not exist."""
 
 
 class EnvFrom(Resource):
@@ -187,7 +187,7 @@ Quantities = Annotated[dict[str, Quantity], Field(max_length=16, json_schema_ext
 
 
 class Resources(Resource):
-    """What a task's container needs and may use."""
+    """Resource requests and limits of a task's container."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -203,15 +203,15 @@ class Resources(Resource):
     )
 
     requests: Quantities | None = None
-    """What a node must have left for it, such as `cpu: 500m`, `memory: 1Gi`. Not more
-    than the limits."""
+    """What a node must have free for it, such as `cpu: 500m`, `memory: 1Gi`. Not more than the
+    limits."""
     limits: Quantities | None = None
-    """What it may use at most. Devices go here: `nvidia.com/gpu: 1`."""
+    """What it may use at most. Devices need a limit: `nvidia.com/gpu: 1`."""
 
     @model_validator(mode="after")
     def _requests_within_limits(self) -> Self:
         # No CEL rule can say it: see `Quantity`.
-        if problem := mismatch(self.requests or {}, self.limits or {}):
+        if problem := errors_in(self.requests or {}, self.limits or {}):
             raise PydanticCustomError("quantity", "{problem}", {"problem": problem})
         return self
 
@@ -262,7 +262,7 @@ _LABEL_KEYS: Final = rules(
 
 
 class PodSettings(Resource):
-    """Where and as whom pods run."""
+    """Node placement and service account of pods."""
 
     node_selector: (
         Annotated[dict[str, LabelValue], Field(max_length=32, json_schema_extra=_LABEL_KEYS)] | None
@@ -273,4 +273,4 @@ class PodSettings(Resource):
     priority_class_name: Subdomain | None = None
     """PriorityClass of the pods."""
     service_account_name: Subdomain | None = None
-    """Service account of the pods. Left out: the one the operator is set up with."""
+    """Service account of the pods. Left out: the operator's setting."""

@@ -31,8 +31,8 @@ def is_device(resource: str) -> bool:
     return "/" in resource or resource.startswith("hugepages-")
 
 
-def mismatch(requests: Mapping[str, str], limits: Mapping[str, str]) -> str | None:
-    """Return what is wrong between requests and limits, with the field and the fix, or None."""
+def errors_in(requests: Mapping[str, str], limits: Mapping[str, str]) -> str | None:
+    """Return the first error of requests and limits, with the field and the fix, or None."""
     for name, wanted in requests.items():
         allowed = limits.get(name)
         if allowed is None:

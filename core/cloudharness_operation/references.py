@@ -1,4 +1,4 @@
-"""Whether each output that a task asks for is there by the time it runs."""
+"""Whether each output that a task uses is available when it runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloudharness_operation.outputs import RESULT, STDOUT, TaskOutput
 from cloudharness_operation.tasks import Task
 
 BRACE: Final = "CH_BRACE"
-"""Variable that tasks which are passed outputs get from us: see `render.passing`."""
+"""Variable that is injected into tasks that are passed outputs: see `render.passing`."""
 
 
 def available(task: Task) -> tuple[str, ...]:
@@ -19,10 +19,10 @@ def available(task: Task) -> tuple[str, ...]:
     return (*((RESULT,) if function else ()), *((STDOUT,) if task.stdout else ()), *own)
 
 
-def misfits(tasks: Sequence[Task], stages: Mapping[str, int]) -> Iterator[str]:
-    """Yield what is wrong with what tasks are passed, with the field and the fix.
+def errors_in(tasks: Sequence[Task], stages: Mapping[str, int]) -> Iterator[str]:
+    """Yield the errors of outputs that tasks are passed, with the field and the fix.
 
-    `stages` says when each task runs: those of a lower number have ended before.
+    `stages` are the stages of tasks: those of lower stages have ended before.
     """
     known = {task.name: task for task in tasks}
     for index, task in enumerate(tasks):
@@ -31,7 +31,7 @@ def misfits(tasks: Sequence[Task], stages: Mapping[str, int]) -> Iterator[str]:
             if not source:
                 continue
             at = f"tasks[{index}].env[{place}]"
-            if problem := _misfit(source, known, stages, task):
+            if problem := _error_in(source, known, stages, task):
                 yield f"{at}.valueFrom.taskOutput.{problem}"
         if any(v.name == BRACE for v in task.env) and asks(task):
             yield f"tasks[{index}].env: {BRACE} is set for tasks that are passed outputs: rename it"
@@ -43,7 +43,7 @@ def asks(task: Task) -> tuple[TaskOutput, ...]:
     return tuple(dict.fromkeys(one.task_output for one in sources if one.task_output))
 
 
-def _misfit(
+def _error_in(
     source: TaskOutput, known: Mapping[str, Task], stages: Mapping[str, int], asking: Task
 ) -> str | None:
     giver = known.get(source.task)

@@ -1,7 +1,7 @@
-"""What all pieces of the resource are made of.
+"""Base class, string types and rules of the resource's models.
 
-A text's form is said once, by `form`: pydantic applies its pattern, and the API server a rule that
-answers with words where a bare pattern would answer with itself.
+`form` defines the form of a string once: pydantic applies its pattern, and the API server a rule
+whose message is a sentence, while that of a bare pattern would be the pattern.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Resource(BaseModel):
 
 
 Rule = tuple[str, str] | tuple[str, str, str]
-"""A CEL expression that must hold, what to say if not, and the field below that it is about."""
+"""A CEL expression that must hold, the message if it does not, and the field that it is about."""
 
 
 def rules(*given: Rule) -> dict[str, Any]:
@@ -142,4 +142,4 @@ Size = Annotated[
 """A quantity of storage."""
 
 FREE_FORM: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-"""The schema of an object whose fields are not ours to know."""
+"""The schema of an object with any fields."""

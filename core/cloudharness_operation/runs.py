@@ -1,4 +1,4 @@
-"""Running again, and running beside others."""
+"""Runs of an operation, and concurrency with other operations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ConcurrencyGroup = Annotated[
 
 
 class ConcurrencyPolicy(StrEnum):
-    """What an operation does about others that run: CronJob's own words."""
+    """How an operation treats others of its group; the values are CronJob's."""
 
     ALLOW = "Allow"
     FORBID = "Forbid"
@@ -63,7 +63,7 @@ RULES: Final[tuple[Rule, ...]] = (
     (
         f"{_SAME_RUN} ? (!has(oldSelf.cancel) || (has(self.cancel) && "
         "(self.cancel == oldSelf.cancel || self.cancel == 'Terminate'))) : true",
-        "cancel cannot be taken back, and Stop may only become Terminate: to run it again, change "
+        "cancel cannot be undone, and Stop can only become Terminate: to run it again, change "
         "runId and remove cancel",
         "cancel",
     ),

@@ -1,4 +1,4 @@
-"""What the processes of a task may do, with the names and meanings of Kubernetes' own API."""
+"""Security contexts, with the names and meanings of Kubernetes' own API."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _ESCALATION: Final = (
 
 
 class Identity(Resource):
-    """Whom a container runs as."""
+    """The user that a container runs as."""
 
     model_config = ConfigDict(json_schema_extra=rules(_NO_ROOT))
 
@@ -81,7 +81,7 @@ class Identity(Resource):
 
 
 class SecurityContext(Identity):
-    """What a task's container may do."""
+    """Security context of a task's container."""
 
     model_config = ConfigDict(json_schema_extra=rules(_NO_ROOT, _ESCALATION))
 
@@ -96,7 +96,7 @@ class SecurityContext(Identity):
 
 
 class PodSecurityContext(Identity):
-    """What the pods of an operation may do."""
+    """Security context of an operation's pods."""
 
     fs_group: UserId | None = None
     """Group that owns the volumes."""

@@ -9,18 +9,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from cloudharness_operation import reasons
 from cloudharness_operation.resource import Resource, keyed_by
 
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""When nothing has been observed yet, as Gateway API's default conditions have it."""
-
-
-GIVEN_UP: Final = "GivenUp"
-"""Reason of `Notified` where the exit event is not tried again."""
+"""Transition time of the CRD's default conditions, as in Gateway API."""
 
 
 class Phase(StrEnum):
-    """Where an operation is in its life. For display: programs read the conditions."""
+    """Phase of an operation. For display: programs read the conditions."""
 
     PENDING = "Pending"
     SUSPENDED = "Suspended"
@@ -39,9 +36,9 @@ class Condition(Resource):
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    """One CamelCase word for programs."""
+    """Reason in CamelCase, for programs."""
     message: Annotated[str, StringConstraints(max_length=32768)] = ""
-    """A sentence for people."""
+    """The reason as a sentence."""
     last_transition_time: AwareDatetime
     """When `status` last changed."""
     observed_generation: int | None = Field(default=None, ge=0)
@@ -49,14 +46,17 @@ class Condition(Resource):
 
 
 def are_settled(conditions: Mapping[str, tuple[str, str]]) -> bool:
-    """Return whether conditions say that all is over; each has a status and a reason."""
+    """Return whether an operation has ended and no exit event is pending, by its conditions.
+
+    Each condition has a status and a reason.
+    """
     finished, _ = conditions.get("Finished", ("False", ""))
-    told, why = conditions.get("Notified", ("True", ""))
-    return finished == "True" and (told == "True" or why == GIVEN_UP)
+    notified, reason = conditions.get("Notified", ("True", ""))
+    return finished == "True" and (notified == "True" or reason == reasons.GIVEN_UP)
 
 
 class WorkflowRef(Resource):
-    """The child Workflow."""
+    """A Workflow."""
 
     api_version: str
     """Its API version."""
@@ -67,7 +67,7 @@ class WorkflowRef(Resource):
 
 
 class TaskPhase(StrEnum):
-    """Where a task is in its life."""
+    """Phase of a task."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -83,41 +83,41 @@ class TaskStatus(Resource):
     name: str
     """Name of the task, as in the spec."""
     phase: TaskPhase = TaskPhase.PENDING
-    """Pending, Running, Succeeded; Failed: the task's own fault; Error: that of what runs it;
-    Skipped: never run, since a task before it failed."""
+    """Pending, Running, Succeeded; Failed: the container failed; Error: the infrastructure failed;
+    Skipped: not run, since a task before it failed."""
     pod_name: str | None = None
     """Pod of the latest attempt."""
     node_name: str | None = None
-    """Node that the pod was sent to."""
+    """Node of the pod."""
     start_time: AwareDatetime | None = None
-    """When the first attempt began."""
+    """When the first attempt started."""
     completion_time: AwareDatetime | None = None
     """When the last attempt ended."""
     attempts: int | None = Field(default=None, ge=1)
-    """How many pods were started for it: more than one after a retry."""
+    """Number of pods that were started for it: more than one after a retry."""
     exit_code: int | None = None
     """Exit code of the latest attempt's main container."""
     reason: str | None = None
-    """One CamelCase word for why it waits or failed, such as ImagePullFailed or OOMKilled."""
+    """Why it is pending or failed, in CamelCase, such as ImagePullFailed or OOMKilled."""
     message: str | None = None
-    """The same for people, as Kubernetes or Argo words it."""
+    """The message of Kubernetes or Argo for it."""
 
 
 class TaskCounts(Resource):
-    """How many tasks are in which phase."""
+    """Number of tasks in each phase."""
 
     total: int = 0
     """All tasks of the spec."""
     pending: int = 0
-    """Not running yet."""
+    """Pending."""
     running: int = 0
-    """Running now."""
+    """Running."""
     succeeded: int = 0
-    """Ended well."""
+    """Succeeded."""
     failed: int = 0
-    """Ended otherwise, by Failed or Error."""
+    """Failed or Error."""
     skipped: int = 0
-    """Never run."""
+    """Skipped."""
 
 
 class ClaimStatus(Resource):
@@ -126,13 +126,13 @@ class ClaimStatus(Resource):
     name: str
     """Its name, in the namespace of the operation."""
     ephemeral: bool
-    """True: made for the run, and deleted when the run has ended. False: it was there."""
+    """True: created for the run, and deleted when the run has ended. False: it existed before."""
     mount_paths: tuple[str, ...] = ()
-    """Where tasks find it."""
+    """Where tasks mount it."""
 
 
 class OutputReference(Resource):
-    """Where the whole value of an output is, as long as the Workflow is there."""
+    """Where the whole value of an output is, as long as the Workflow exists."""
 
     workflow: str
     """Name of the Workflow, in the namespace of the operation."""
@@ -150,97 +150,97 @@ class OutputStatus(Resource):
     size: int = Field(default=0, ge=0)
     """Length of the whole value in bytes."""
     value: str | None = None
-    """The value, where it has at most 4 KiB and those before it leave room: 32 KiB in all."""
+    """The value, if it has at most 4 KiB, and all values together at most 32 KiB."""
     value_from: OutputReference | None = None
-    """Where the value is that is too large to be here."""
+    """Where a larger value is."""
 
 
 class Failure(Resource):
-    """What failed first, kept when its pod is gone."""
+    """The task that failed first, kept after its pod is deleted."""
 
     task: str
     """Name of the task."""
     exit_code: int | None = None
     """Exit code of its main container."""
     reason: str | None = None
-    """One CamelCase word, such as Error, OOMKilled or Evicted."""
+    """Why it failed, in CamelCase, such as Error, OOMKilled or Evicted."""
     message: str | None = None
-    """The same for people, as Kubernetes or Argo words it."""
+    """The message of Kubernetes or Argo for it."""
     log_tail: tuple[str, ...] = ()
-    """The last lines of its log: 20 and 4 KiB at most. None where the log was gone."""
+    """The last lines of its log: at most 20, and 4 KiB. Empty if the log could not be read."""
 
 
 MAX_HISTORY: Final = 10
 
 
 class PastRun(Resource):
-    """One run that is over."""
+    """A former run."""
 
     run: int = Field(ge=1)
     """Its number."""
     run_id: str
-    """The `spec.runId` that it was for."""
+    """Its `spec.runId`."""
     phase: Phase
-    """How it ended."""
+    """Its final phase."""
     reason: str | None = None
-    """One CamelCase word for why it ended so."""
+    """Why it ended so, in CamelCase."""
     message: str | None = None
-    """A sentence for people about how it ended."""
+    """The reason as a sentence."""
     start_time: AwareDatetime | None = None
     """When its Workflow started."""
     completion_time: AwareDatetime | None = None
     """When it ended."""
     workflow: str | None = None
-    """Name of its Workflow, which the ttlStrategy may have deleted."""
+    """Name of its Workflow, which may have expired."""
 
 
 class OperationStatus(Resource):
-    """What the operator has observed. Written by the operator alone."""
+    """Observed state. Written by the operator only."""
 
     observed_generation: int | None = Field(default=None, ge=0)
     """The `metadata.generation` that this status is about."""
     run: int | None = Field(default=None, ge=1)
-    """The number of the run that this status is about: 1, and one more with each new runId."""
+    """Number of the run that this status is about: it starts at 1, and each new runId adds 1."""
     run_id: str | None = None
     """The `spec.runId` of that run."""
     phase: Phase | None = None
     """Pending, Suspended, Running, Succeeded, Failed, Error or Cancelled, for display."""
     reason: str | None = None
-    """One CamelCase word for why the operation is where it is."""
+    """Reason of the phase, in CamelCase."""
     message: str | None = None
-    """A sentence for people about where the operation is."""
+    """The reason as a sentence."""
     progress: Annotated[str, StringConstraints(pattern=r"^[0-9]+/[0-9]+$")] | None = None
-    """Tasks done of all tasks, as `N/M`."""
+    """Succeeded tasks of all tasks, as `N/M`."""
     task_counts: TaskCounts | None = None
-    """How many tasks are in which phase."""
+    """Number of tasks in each phase."""
     tasks: tuple[TaskStatus, ...] = Field(default=(), json_schema_extra=keyed_by("name"))
     """Each task, in the order of the spec."""
     outputs: tuple[OutputStatus, ...] = ()
-    """What tasks have left, in the order in which they ended."""
+    """Outputs of tasks, in the order in which the tasks ended."""
     failure: Failure | None = None
     """The task that failed first, with the end of its log."""
     claims: tuple[ClaimStatus, ...] = Field(default=(), json_schema_extra=keyed_by("name"))
-    """The volumes' claims: which were found, and which were made."""
+    """PersistentVolumeClaims of the volumes: existing ones, and those created for the run."""
     start_time: AwareDatetime | None = None
-    """When the child Workflow started."""
+    """When the Workflow started."""
     completion_time: AwareDatetime | None = None
-    """When the operation ended, however it ended."""
+    """When the operation ended, whatever its outcome."""
     workflow_ref: WorkflowRef | None = None
-    """The child Workflow, once there is one."""
+    """The Workflow of the run, once it exists."""
     conditions: tuple[Condition, ...] = Field(
         default=(),
         json_schema_extra=keyed_by("type"),
     )
     """Observations, one of each type."""
     history: tuple[PastRun, ...] = Field(default=(), max_length=MAX_HISTORY)
-    """The runs before, the latest first: 10 at most."""
+    """Former runs, the latest first: 10 at most."""
 
     @property
     def is_settled(self) -> bool:
-        """Whether the operation has ended, and nobody waits to be told."""
+        """Whether the operation has ended and no exit event is pending."""
         found = {one.type: (one.status, one.reason) for one in self.conditions}
         return are_settled(found)
 
     def is_true(self, type_: str) -> bool:
-        """Return whether the condition of this type is there and True."""
+        """Return whether the condition of this type exists and is True."""
         return any(c.type == type_ and c.status == "True" for c in self.conditions)

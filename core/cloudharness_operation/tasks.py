@@ -1,4 +1,4 @@
-"""Tasks: what is run."""
+"""Tasks: the containers that an operation runs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from cloudharness_operation.pods import (
 )
 from cloudharness_operation.resource import FREE_FORM, Label, Resource, form, keyed_by, rules
 from cloudharness_operation.security import SecurityContext
-from cloudharness_operation.volumes import Sharing
+from cloudharness_operation.volumes import SharedVolumes
 
 MAX_SOURCE_LENGTH: Final = 65536
-"""64 KiB: client-side apply keeps a second copy in an annotation, which end at 256 KiB."""
+"""64 KiB: client-side apply keeps a copy in an annotation; all annotations have 256 KiB."""
 MAX_SOURCES_LENGTH: Final = 8 * MAX_SOURCE_LENGTH
-"""Of all tasks: operation and Workflow each end at the 1.5 MiB that etcd takes."""
+"""Of all tasks: operation and Workflow are each limited to the 1.5 MiB that etcd accepts."""
 MAX_ARGS_SIZE: Final = 96 * 1024
-"""Characters of JSON: they are one argument of a program, and Linux takes 128 KiB for one."""
+"""Characters of JSON: they become one argument of a program, which Linux limits to 128 KiB."""
 MAX_PATCH_SIZE: Final = 128 * 1024
 """Characters of JSON."""
 KINDS: Final = ("python", "bash", "command", "custom")
@@ -86,7 +86,7 @@ FunctionName = Annotated[
         "write the bare name of a function of the code, without module, parentheses or arguments",
         (
             f"!(self in {keyword.kwlist})",
-            "function is a word of Python's own: write the name of a function of the code",
+            "function is a keyword of Python: write the name of a function of the code",
         ),
     ),
 ]
@@ -155,28 +155,28 @@ class CustomContainer(Resource):
     args: tuple[Argument, ...] = Field(default=(), max_length=256)
     """Arguments to the entrypoint."""
     image_pull_policy: PullPolicy | None = None
-    """When to pull the image. Left out: as the operator is set up, or by the image's tag."""
+    """When to pull the image. Left out: the operator's setting, or by the image's tag."""
 
 
 class Backoff(Resource):
-    """How the waits between attempts grow."""
+    """Waits between attempts."""
 
     duration: Duration
     """Wait before the second attempt, such as `10s`, `5m` or `1h30m`."""
     factor: Annotated[int, Field(ge=1, le=100)] | None = None
-    """By how much each wait is longer than the one before. Left out: all are the same."""
+    """Factor by which each wait is longer than the one before. Left out: all are equal."""
     max_duration: Duration | None = None
-    """No attempt is begun later than this after the first."""
+    """Time after the first attempt in which further attempts start."""
 
 
 class Retry(Resource):
     """What happens when the task fails."""
 
     limit: Annotated[int, Field(ge=0, le=1000)]
-    """How many more attempts there are after the first."""
+    """Maximum number of attempts after the first."""
     policy: Literal["Always", "OnFailure", "OnError", "OnTransientError"] | None = None
-    """Argo's retryPolicy. OnFailure: the container failed. OnError: what runs it failed, for
-    instance the node was lost. Left out: OnFailure."""
+    """Argo's retryPolicy. OnFailure: the container failed. OnError: the infrastructure failed, for
+    example the node was lost. Left out: OnFailure."""
     backoff: Backoff | None = None
     """Waits between attempts. Left out: none."""
 
@@ -210,19 +210,19 @@ class Task(PodSettings):
     env_from: tuple[EnvFrom, ...] = Field(default=(), max_length=16)
     """ConfigMaps and Secrets whose keys become environment variables."""
     resources: Resources | None = None
-    """What the container needs and may use."""
+    """Resource requests and limits of the container."""
     security_context: SecurityContext | None = None
-    """What the container may do."""
+    """Security context of the container."""
     retry: Retry | None = None
-    """Try again when the task fails. Left out: one attempt."""
-    shared_volumes: Sharing = ()
+    """Retries of the task when it fails. Left out: one attempt."""
+    shared_volumes: SharedVolumes = ()
     """Volumes of this task, besides those of the operation."""
     outputs: tuple[Output, ...] = Field(
         default=(), max_length=MAX_OUTPUTS, json_schema_extra=keyed_by("name")
     )
-    """Files whose text is kept in `status.outputs`, for people and for later tasks."""
+    """Files whose text is kept in `status.outputs`, and can be passed to later tasks."""
     stdout: bool | None = None
-    """Keep what the task prints as its output `stdout`, the last 256 KiB of it."""
+    """Keep the last 256 KiB of what the task prints as its output `stdout`."""
     template_patch: (
         Annotated[
             dict[str, Any],
@@ -238,13 +238,13 @@ class Task(PodSettings):
         ]
         | None
     ) = None
-    """Changes to the task's Argo template, as a JSON merge patch: for what has no field here. What
-    the installed Argo does not know is refused, as is what has more than 131072 characters or 64
-    levels, and what this operator's `tasks.templatePatch` does not allow."""
+    """Changes to the task's Argo template, as a JSON merge patch: for settings that have no field
+    here. Refused are fields that the installed Argo does not know, more than 131072 characters or
+    64 levels, and what this operator's `tasks.templatePatch` does not allow."""
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
-        # The CRD's rule says so too; an older CRD may not have had it.
+        # The CRD has the same rule; an older CRD may not have had it.
         if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
             raise PydanticCustomError("kind", ONE_KIND)
         return self

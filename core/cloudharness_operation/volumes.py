@@ -1,4 +1,4 @@
-"""Volumes that tasks share, and contexts that put pods on one node."""
+"""Volumes that tasks share, and contexts that place pods on one node."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cloudharness_operation.resource import (
 
 DEFAULT_SIZE: Final = "10Gi"
 MAX_VOLUMES: Final = 10
-"""Of the operation, and of each task. `ACROSS` compares them all, and may cost a million."""
+"""Of the operation, and of each task: the cost of `NO_CONFLICT_ACROSS_TASKS` allows no more."""
 PATH_PATTERN: Final = r"^(/[^/:,\s]+)+$"
 RESERVED_PATHS: Final = (
     *("/argo", "/var/run/argo", "/var/run/secrets", "/proc", "/sys", "/dev", "/etc"),
@@ -34,7 +34,7 @@ RESERVED_PATTERN: Final = f"^({'|'.join(RESERVED_PATHS)})(/|$)"
 TAKEN_KEYS_PATTERN: Final = (
     "^usesvolume$|(^|[.])(cloudharness[.]io|argoproj[.]io|kubernetes[.]io|k8s[.]io)/"
 )
-"""Keys of labels that have a meaning of their own."""
+"""Keys of labels that have a meaning already."""
 
 MountPath = Annotated[
     str,
@@ -56,7 +56,7 @@ MountPath = Annotated[
 
 
 class Mode(StrEnum):
-    """How a volume is mounted, and by whom at the same time."""
+    """How a volume is mounted, and on how many nodes at the same time."""
 
     RW = "rw"
     RO = "ro"
@@ -78,14 +78,14 @@ class SharedVolume(Resource):
     )
 
     mount_path: MountPath
-    """Where tasks find it: an absolute path, with no '/' at its end. A task's own volume takes the
-    place of the operation's at the same path."""
+    """Where it is mounted: an absolute path, with no '/' at its end. A task's own volume overrides
+    the operation's at the same path."""
     claim: Subdomain | None = None
-    """Name of a PersistentVolumeClaim of the namespace. If there is none of that name, or none is
-    given, a new one is made for the run, and deleted when the run has ended."""
+    """Name of a PersistentVolumeClaim of the namespace. If it does not exist, or no name is given,
+    a new one is created for the run, and deleted when the run has ended."""
     mode: Mode = Mode.RW
-    """rw: all tasks that write to it run on one node. ro: mounted read-only, on any node. rwx: the
-    storage can be written from many nodes at once, so tasks run on any. Left out: rw."""
+    """rw: all tasks that write to it run on one node. ro: mounted read-only, on any node. rwx: many
+    nodes can write to the storage at once, so tasks run on any node. Left out: rw."""
     size: Size = DEFAULT_SIZE
     """Size of a new claim. Left out: 10Gi."""
     storage_class_name: Subdomain | None = None
@@ -130,11 +130,11 @@ class PodContext(Resource):
     value: LabelValue
     """Value of the label."""
     required: bool = False
-    """Rather wait than run on another node. Left out or false: the node is preferred."""
+    """Stay pending rather than run on another node. Left out or false: the node is preferred."""
 
 
 def _differs(one: str, other: str) -> str:
-    """Return the CEL expression by which two mounts want different things of one volume."""
+    """Return the CEL expression that two mounts of one volume conflict."""
     optional = " || ".join(
         f"has({one}.{field}) != has({other}.{field}) "
         f"|| (has({one}.{field}) && {one}.{field} != {other}.{field})"
@@ -146,47 +146,50 @@ def _differs(one: str, other: str) -> str:
     return f"{one}.size != {other}.size || {modes} || {optional}"
 
 
-ALIKE: Final = (
-    "one volume is wanted in two ways: give the same size, storageClassName and accessMode "
+CONFLICT_MESSAGE: Final = (
+    "one volume is requested in two ways: give the same size, storageClassName and accessMode "
     "wherever a claim is named, and not both of rw and rwx"
 )
 _SAME_CLAIM: Final = "has({0}.claim) && has({1}.claim) && {0}.claim == {1}.claim"
-_WITHIN: Final = (
+_NO_CONFLICT_IN_LIST: Final = (
     f"self.all(v, self.all(w, !({_SAME_CLAIM.format('v', 'w')}) || !({_differs('v', 'w')})))"
 )
-ACROSS: Final = (
+NO_CONFLICT_ACROSS_TASKS: Final = (
     "!has(self.sharedVolumes) || self.tasks.all(t, !has(t.sharedVolumes) || "
     "t.sharedVolumes.all(v, self.sharedVolumes.all(w, "
     f"!({_SAME_CLAIM.format('v', 'w')}) || !({_differs('v', 'w')}))))"
 )
-"""For the spec: what its tasks mount is as it says itself."""
+"""For the spec: volumes of tasks agree with those of the operation."""
 
-Sharing = Annotated[
+SharedVolumes = Annotated[
     tuple[SharedVolume, ...],
     Field(
         max_length=MAX_VOLUMES,
-        json_schema_extra={**keyed_by("mountPath"), **rules((_WITHIN, ALIKE))},
+        json_schema_extra={
+            **keyed_by("mountPath"),
+            **rules((_NO_CONFLICT_IN_LIST, CONFLICT_MESSAGE)),
+        },
     ),
 ]
 
 
-def conflict(wishes: Iterable[SharedVolume]) -> str | None:
-    """Return which volume is wanted in two ways, or None.
+def conflict(mounts: Iterable[SharedVolume]) -> str | None:
+    """Return the volume that is requested in two ways, or None.
 
-    Where no claim is named, the same path in two tasks is the same volume.
+    Without a claim's name, the same path in two tasks is the same volume.
     """
     known: dict[str, SharedVolume] = {}
-    for wish in wishes:
-        name = wish.claim or wish.mount_path
-        if _opposed(known.setdefault(name, wish), wish):
+    for mount in mounts:
+        name = mount.claim or mount.mount_path
+        if _opposed(known.setdefault(name, mount), mount):
             return name
-        if wish.mode is not Mode.RO:
-            known[name] = wish
+        if mount.mode is not Mode.RO:
+            known[name] = mount
     return None
 
 
 def _opposed(one: SharedVolume, other: SharedVolume) -> bool:
-    def asked(wish: SharedVolume) -> tuple[str | None, ...]:
-        return wish.size, wish.storage_class_name, wish.access_mode
+    def asked(mount: SharedVolume) -> tuple[str | None, ...]:
+        return mount.size, mount.storage_class_name, mount.access_mode
 
     return asked(one) != asked(other) or {one.mode, other.mode} == {Mode.RW, Mode.RWX}

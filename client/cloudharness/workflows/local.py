@@ -25,7 +25,7 @@ from cloudharness.workflows.logs import LogLine
 from cloudharness.workflows.processes import Attempt
 from cloudharness_operation.model import OperationSpec
 from cloudharness_operation.render.containers import WORKFLOW_NAME
-from cloudharness_operation.render.volumes import wishes
+from cloudharness_operation.render.volumes import task_mounts
 from cloudharness_operation.tasks import Task
 
 _TAIL: Final = 20
@@ -167,10 +167,10 @@ class LocalRun:
     def _volumes(self, task: Task) -> dict[str, Path]:
         """Return a directory for each path: the same for the same claim, or path without one."""
         found = {}
-        for wish in wishes(self.spec, task):
-            directory = self._place / "volumes" / (wish.claim or wish.mount_path.strip("/"))
+        for mount in task_mounts(self.spec, task):
+            directory = self._place / "volumes" / (mount.claim or mount.mount_path.strip("/"))
             directory.mkdir(parents=True, exist_ok=True)
-            found[wish.mount_path] = directory
+            found[mount.mount_path] = directory
         return found
 
     def _check(self, ends: Mapping[str, Ended]) -> None:

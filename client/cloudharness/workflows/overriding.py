@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudharness.workflows.errors import bad
-from cloudharness_operation.render.engine import respelled, template_misfit
+from cloudharness_operation.render.engine import errors_in_template, respelled
 
 
 def patch(given: object, name: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def patch(given: object, name: str) -> dict[str, Any]:
         raise bad(what, f"is no JSON: {error}") from error
     changes: dict[str, Any] = respelled(plain, "Template")
     changes.pop("name", None)
-    if problem := template_misfit(changes, ""):
+    if problem := errors_in_template(changes, ""):
         raise bad(what, problem)
     return changes
 

@@ -1,6 +1,6 @@
-"""From an operation to the Argo Workflow that carries it out.
+"""From an operation to its Argo Workflow.
 
-`needs` says what has to be asked of the cluster first, `workflow` makes the Workflow from it.
+`needs` returns the query for what the Workflow depends on, `workflow` the Workflow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cloudharness_operation.names import (
 from cloudharness_operation.notification import destination, is_permitted, own_topic
 from cloudharness_operation.policy import image_violation, violation
 from cloudharness_operation.render import engine, passing, volumes
-from cloudharness_operation.render.containers import Images, plain
+from cloudharness_operation.render.containers import Images, to_manifest
 from cloudharness_operation.render.facts import NONE, ClusterFacts, ClusterQuery
 from cloudharness_operation.render.placement import USES_VOLUME
 from cloudharness_operation.render.restricted import RESTRICTED, restrict
@@ -41,14 +41,14 @@ from cloudharness_operation.volumes import Mode
 Manifest = dict[str, Any]
 
 ENTRYPOINT: Final = "Operation"
-"""Capital on purpose: a task's name has none, so no task can take this template's name."""
+"""In upper case, so that no task can have this name."""
 
 
 def unsupported(operation: Operation, defaults: Defaults) -> str | None:
-    """Return what the operation asks for that this operator cannot do, or None."""
+    """Return what an operation needs that this operator does not support or allow, or None."""
     if operation.spec.on_exit and operation.spec.on_exit.notify and not defaults.has_broker:
         return (
-            "spec.onExit.notify: this operator knows no Kafka broker: "
+            "spec.onExit.notify: this operator has no Kafka broker: "
             "set kafka.bootstrapServers in its Helm chart, or remove the field"
         )
     if (topic := own_topic(operation)) and not is_permitted(topic, defaults):
@@ -62,33 +62,33 @@ def unsupported(operation: Operation, defaults: Defaults) -> str | None:
 
 
 def _unknown(operation: Operation, argo: str) -> Iterator[str]:
-    """Yield what in the tasks' patches the installed Argo does not understand."""
+    """Yield the fields of tasks' patches that the installed Argo does not have."""
     for index, task in enumerate(operation.spec.tasks):
-        if problem := engine.template_misfit(task.template_patch or {}, argo):
+        if problem := engine.errors_in_template(task.template_patch or {}, argo):
             yield (
-                f"spec.tasks[{index}].templatePatch.{problem}: change it, or, if the Argo that is "
-                "installed understands it, set argo.version in the operator's Helm chart"
+                f"spec.tasks[{index}].templatePatch.{problem}: change it, or, if the installed "
+                "Argo has it, set argo.version in the operator's Helm chart"
             )
 
 
 def forbidden(manifest: Manifest, defaults: Defaults) -> str | None:
     """Return what an operation's Workflow has that this operator does not allow, or None.
 
-    The same as of `unmet`, where it takes what was asked of the cluster.
+    It is checked in the Workflow, since it depends on facts of the cluster.
     """
     return image_violation(manifest, defaults.policy, defaults.task_image)
 
 
 def needs(operation: Operation, defaults: Defaults) -> ClusterQuery:
-    """Return what has to be asked of the cluster before the Workflow can be made."""
+    """Return the query for what the Workflow depends on in the cluster."""
     spec = operation.spec
-    shared = volumes.all_wishes(spec)
-    claims = tuple(dict.fromkeys(wish.claim for wish in shared if wish.claim))
-    bound = [wish for wish in shared if wish.mode is not Mode.RWX]
+    shared = volumes.all_mounts(spec)
+    claims = tuple(dict.fromkeys(mount.claim for mount in shared if mount.claim))
+    bound = [mount for mount in shared if mount.mode is not Mode.RWX]
     required = [context for context in spec.pod_contexts if context.required]
-    # The scheduler itself follows a bond that is the only one.
+    # The scheduler itself handles a single co-location rule.
     several = len(required) + len(bound) > 1
-    selectors = [USES_VOLUME] if claims and any(wish.claim for wish in bound) else []
+    selectors = [USES_VOLUME] if claims and any(mount.claim for mount in bound) else []
     if several:
         selectors += [f"{context.key}={context.value}" for context in required]
     named = any(task.custom and _may_be_listed(task.custom.image) for task in spec.tasks)
@@ -97,26 +97,26 @@ def needs(operation: Operation, defaults: Defaults) -> ClusterQuery:
 
 
 def _exclusive(operation: Operation) -> str:
-    """Return which pods must have ended before any of this run starts."""
+    """Return the selector of pods that must end before the run begins, or an empty text."""
     if group := _exclusive_group(operation.spec):
         return f"{LABEL_GROUP}={group}"
-    # What a run leaves behind when it is ended may take a while to stop.
+    # Pods of a terminated run may take a while to stop.
     return f"{LABEL_OPERATION}={operation.metadata.name}" if operation.run > FIRST_RUN else ""
 
 
 def _exclusive_group(spec: OperationSpec) -> str | None:
-    """Return the group beside whose operations one does not run, or None."""
+    """Return the group whose operations exclude each other, or None."""
     alone = spec.concurrency_policy in (ConcurrencyPolicy.FORBID, ConcurrencyPolicy.REPLACE)
     return spec.concurrency_group if alone else None
 
 
 def _may_be_listed(image: str) -> bool:
-    """Whether an image's name can be one of the catalogue's: such a name has no path or tag."""
+    """Whether an image may be a name of the catalogue: such a name has no path or tag."""
     return not set("/:@") & set(image)
 
 
 def workflow(operation: Operation, defaults: Defaults, facts: ClusterFacts = NONE) -> Manifest:
-    """Return the child Workflow of an operation, as it is to be created."""
+    """Return the Workflow to create for an operation."""
     metadata = _metadata(operation, defaults)
     return {
         "apiVersion": WORKFLOW_API_VERSION,
@@ -127,8 +127,8 @@ def workflow(operation: Operation, defaults: Defaults, facts: ClusterFacts = NON
 
 
 def _metadata(operation: Operation, defaults: Defaults) -> Manifest:
-    # The operation's own labels and annotations stay off the child: a tool that tracks what
-    # it made by them, such as Argo CD, would take the child for its own and prune it.
+    # The operation's labels and annotations are not copied: a tool that tracks its objects by them,
+    # such as Argo CD, would take the Workflow for its own and prune it.
     meta = operation.metadata
     metadata: Manifest = {
         "name": child_name(meta.name, meta.uid, operation.run),
@@ -147,8 +147,8 @@ def _metadata(operation: Operation, defaults: Defaults) -> Manifest:
                 "name": meta.name,
                 "uid": meta.uid,
                 "controller": True,
-                # True would need a right on the operation's finalizers, and would let
-                # the child hold up a foreground deletion of the user's object.
+                # True would need permission on the operation's finalizers, and the Workflow would
+                # block a foreground deletion of the operation.
                 "blockOwnerDeletion": False,
             }
         ],
@@ -161,7 +161,7 @@ def _metadata(operation: Operation, defaults: Defaults) -> Manifest:
 
 def _spec(operation: Operation, defaults: Defaults, child: str, facts: ClusterFacts) -> Manifest:
     spec = operation.spec
-    wanted = [volumes.volume(wish, facts) for wish in volumes.all_wishes(spec)]
+    wanted = [volumes.volume(mount, facts) for mount in volumes.all_mounts(spec)]
     images = Images(defaults.task_image, defaults.image_pull_policy, facts.images)
     labels = {LABEL_OPERATION: operation.metadata.name}
     if spec.concurrency_group:
@@ -179,15 +179,15 @@ def _spec(operation: Operation, defaults: Defaults, child: str, facts: ClusterFa
     if "serviceAccountName" not in manifest and defaults.service_account:
         manifest["serviceAccountName"] = defaults.service_account
     if group := _exclusive_group(spec):
-        # The operator decides whose turn it is; that no two ever run, Argo sees to it, which is
-        # one process however many operators there are.
+        # The operator decides the order. Argo, which is one process however many operators run,
+        # ensures that no two run at once.
         manifest["synchronization"] = {"mutexes": [{"name": f"cloudharness-{group}"}]}
     if spec.parallelism:
         manifest["parallelism"] = spec.parallelism
     if spec.active_deadline_seconds:
         manifest["activeDeadlineSeconds"] = spec.active_deadline_seconds
     parts = {"podGC": spec.pod_gc, "securityContext": spec.security_context}
-    manifest |= {name: plain(part) for name, part in parts.items() if part}
+    manifest |= {name: to_manifest(part) for name, part in parts.items() if part}
     names = (*(secret.name for secret in spec.image_pull_secrets), *defaults.image_pull_secrets)
     if names:
         manifest["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys(names)]

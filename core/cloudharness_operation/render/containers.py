@@ -22,7 +22,7 @@ WORKFLOW_NAME: Final = "CH_WORKFLOW_NAME"
 SHARED_DIRECTORY: Final = "shared_directory"
 """Variable that its `get_shared_directory` reads: a path alone, the first if there are several."""
 MAX_RESULT: Final = 120 * 1024
-"""Bytes of a return value at most: a variable ends at 128 KiB (Linux, MAX_ARG_STRLEN)."""
+"""Bytes of a return value, at most: Linux limits a variable to 128 KiB (MAX_ARG_STRLEN)."""
 
 RUNNER: Final = f"""\
 import json, runpy, sys
@@ -43,12 +43,12 @@ if len(text) > {MAX_RESULT}:
 with open("{RESULT_PATH}", "w") as file:
     file.write(text)
 """
-"""Calls a function of the user's code. Its own process, so that the code needs nothing of ours."""
+"""Calls a function of the user's code. It runs in the task, and needs no library of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Which images tasks run in, and how they are pulled."""
+    """Images of tasks, and how they are pulled."""
 
     default: str
     pull_policy: str = ""
@@ -119,21 +119,21 @@ def _mount(parts: Manifest, reference: KeyReference | None) -> None:
     parts["container"]["volumeMounts"] = [mount]
 
 
-def told(child: str, mounted: Sequence[Volume]) -> dict[str, str]:
-    """Return the variables by which CloudHarness's library, in a task, knows where it is."""
+def injected_env(child: str, mounted: Sequence[Volume]) -> dict[str, str]:
+    """Return the variables that CloudHarness's library reads in a task."""
     variables = {WORKFLOW_NAME: child}
     if mounted:
-        variables[SHARED_DIRECTORY] = mounted[0].wish.mount_path
+        variables[SHARED_DIRECTORY] = mounted[0].mount.mount_path
     return variables
 
 
-def environment(task: Task, told: Mapping[str, str]) -> Manifest:
-    """Return the parts of a container that give it its variables; the user's own win."""
+def environment(task: Task, injected: Mapping[str, str]) -> Manifest:
+    """Return the parts of a container with its variables; the user's own override injected ones."""
     own = {variable.name for variable in task.env}
-    env = [{"name": name, "value": value} for name, value in told.items() if name not in own]
+    env = [{"name": name, "value": value} for name, value in injected.items() if name not in own]
     parts: Manifest = {"env": [*env, *(_variable(variable) for variable in task.env)]}
     if task.env_from:
-        parts["envFrom"] = [plain(source) for source in task.env_from]
+        parts["envFrom"] = [to_manifest(source) for source in task.env_from]
     return parts
 
 
@@ -141,12 +141,12 @@ def _variable(variable: EnvVar) -> Manifest:
     if variable.value_from and variable.value_from.task_output:
         return {"name": variable.name, "value": passing.value(variable.value_from.task_output)}
     if variable.value_from:
-        return {"name": variable.name, "valueFrom": plain(variable.value_from)}
+        return {"name": variable.name, "valueFrom": to_manifest(variable.value_from)}
     return {"name": variable.name, "value": variable.value or ""}
 
 
-def plain(model: Any) -> Manifest:  # noqa: ANN401 - any pydantic model.
-    """Return a model as it stands in a manifest, without what was left out."""
+def to_manifest(model: Any) -> Manifest:  # noqa: ANN401 - any pydantic model.
+    """Return a model as part of a manifest, without unset fields."""
     dumped: Manifest = model.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
     )

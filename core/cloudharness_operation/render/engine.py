@@ -1,6 +1,6 @@
-"""What each release of Argo understands, so that nothing is sent that the installed one drops.
+"""The fields that each release of Argo has, so that none is sent that the installed one would drop.
 
-Argo's minimal CRDs take any field, and the controller then ignores those that it does not know.
+Argo's minimal CRDs accept any field, and the controller ignores those that it does not know.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ _STANDS_FOR: Final = {kind: text for kind, text in _LINES.items() if "=" not in 
 _OBJECTS: Final = {kind: _fields(text) for kind, text in _LINES.items() if "=" in text}
 
 
-def template_misfit(patch: Mapping[str, Any], engine: str) -> str | None:
-    """Return what is wrong with a patch of a template, or None.
+def errors_in_template(patch: Mapping[str, Any], engine: str) -> str | None:
+    """Return the first error in a patch of a template, or None.
 
-    `engine` is one of `ENGINES`, or empty if none is known: then only what all have is right.
+    `engine` is one of `ENGINES`, or empty if it is unknown: then all of them must have the fields.
     """
     chosen = (engine,) if engine else ENGINES
-    return next((bad for one in chosen for bad in misfits(patch, "Template", one)), None)
+    return next((bad for one in chosen for bad in errors_in(patch, "Template", one)), None)
 
 
 def respelled(value: Any, kind: str) -> Any:  # noqa: ANN401 - any JSON.
@@ -98,8 +98,8 @@ def _respelled_field(key: str, value: object, fields: _Fields) -> tuple[str, obj
     return name, respelled(value, fields[name][-1].kind) if name in fields else value
 
 
-def misfits(value: Any, kind: str, engine: str, path: str = "") -> Iterator[str]:  # noqa: ANN401
-    """Yield what an engine does not understand in a value (any JSON) of one of its types.
+def errors_in(value: Any, kind: str, engine: str, path: str = "") -> Iterator[str]:  # noqa: ANN401
+    """Yield the errors in a value (any JSON) of one of an engine's types.
 
     Each begins with the path to it. `null` fits everywhere: in a merge patch it removes.
     """
@@ -111,7 +111,7 @@ def misfits(value: Any, kind: str, engine: str, path: str = "") -> Iterator[str]
     elif kind.startswith((LISTS, MAPS)):
         yield from _many(value, kind, engine, path)
     elif kind in _STANDS_FOR:
-        yield from misfits(value, _STANDS_FOR[kind], engine, path)
+        yield from errors_in(value, _STANDS_FOR[kind], engine, path)
     else:
         yield from _object(value, _OBJECTS[kind], engine, path)
 
@@ -134,10 +134,10 @@ def _many(value: object, kind: str, engine: str, path: str) -> Iterator[str]:
         yield _wrong(path, engine, "a list" if whole is list else "an object", value)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from misfits(item, inner, engine, f"{path}[{index}]")
+            yield from errors_in(item, inner, engine, f"{path}[{index}]")
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from misfits(item, inner, engine, f"{path}[{key}]")
+            yield from errors_in(item, inner, engine, f"{path}[{key}]")
 
 
 def _object(value: object, fields: _Fields, engine: str, path: str) -> Iterator[str]:
@@ -148,6 +148,6 @@ def _object(value: object, fields: _Fields, engine: str, path: str) -> Iterator[
         at = f"{path}.{name}" if path else name
         known = [field.kind for field in fields.get(name, ()) if engine in field.engines]
         if known:
-            yield from misfits(item, known[0], engine, at)
+            yield from errors_in(item, known[0], engine, at)
         elif item is not None:
             yield f"{at}: Argo {engine} has no such field"

@@ -1,4 +1,4 @@
-"""What rendering has to know of the cluster, and what it found there."""
+"""What rendering needs to know of the cluster: the query, and its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHARED: Final = frozenset({"ReadWriteMany", "ReadOnlyMany"})
 
 @dataclass(frozen=True, slots=True)
 class ClusterQuery:
-    """What has to be asked before an operation can be rendered. Empty: nothing."""
+    """What to read before an operation can be rendered. Empty: nothing."""
 
     claims: tuple[str, ...] = ()
     """Names of claims that may exist or not."""
@@ -24,7 +24,7 @@ class ClusterQuery:
     """A label selector: living pods beside which none of this run may start."""
 
     def __bool__(self) -> bool:
-        """Whether anything has to be asked."""
+        """Whether anything has to be read."""
         return bool(self.claims or self.pods or self.images or self.exclusive)
 
 

@@ -1,4 +1,4 @@
-"""Outputs of tasks: how Argo is told to keep them, and how one reaches a later task's variable.
+"""Outputs of tasks: how Argo keeps them, and how one is passed to a later task's variable.
 
 A value has to pass three readers as it is. Argo puts values into templates by Go's quoting, which
 is no JSON for control characters, and then reads the outcome again for `{{...}}`; so values go
@@ -46,7 +46,7 @@ def inputs(task: Task) -> list[Manifest]:
     return [{"name": parameter(one)} for one in asks(task)]
 
 
-def told(task: Task) -> dict[str, str]:
+def brace_env(task: Task) -> dict[str, str]:
     """Return the variable that the values of passed outputs refer to."""
     return {BRACE: "{"} if asks(task) else {}
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from cloudharness_operation.model import Operation, OperationSpec, OperationType
 from cloudharness_operation.render import containers, passing, volumes
-from cloudharness_operation.render.containers import Images, plain
+from cloudharness_operation.render.containers import Images, to_manifest
 from cloudharness_operation.render.facts import ClusterFacts
 from cloudharness_operation.render.patch import merged
 from cloudharness_operation.render.placement import (
-    Bond,
+    ColocationRule,
     Placement,
-    companies,
-    context_bond,
+    colocation_groups,
+    context_rule,
     place,
-    volume_bond,
+    volume_rule,
 )
 from cloudharness_operation.render.volumes import Volume
 from cloudharness_operation.tasks import Retry, Task
@@ -52,27 +52,27 @@ def templates(
     """Return the template of each task."""
     spec, namespace = operation.spec, operation.metadata.namespace
     mounted = {
-        task.name: [volumes.volume(wish, facts) for wish in volumes.wishes(spec, task)]
+        task.name: [volumes.volume(mount, facts) for mount in volumes.task_mounts(spec, task)]
         for task in spec.tasks
     }
-    contexts = [context_bond(context) for context in spec.pod_contexts]
-    bonds = {name: [*_bonds(own, child, namespace), *contexts] for name, own in mounted.items()}
-    company = companies(bonds)
+    contexts = [context_rule(context) for context in spec.pod_contexts]
+    rules = {name: [*_rules(own, child, namespace), *contexts] for name, own in mounted.items()}
+    group = colocation_groups(rules)
     return [
         template(
             task,
             images,
             mounted[task.name],
-            place(bonds[task.name], company.get(task.name), facts.pods),
-            containers.told(child, mounted[task.name]) | passing.told(task),
+            place(rules[task.name], group.get(task.name), facts.pods),
+            containers.injected_env(child, mounted[task.name]) | passing.brace_env(task),
         )
         for task in spec.tasks
     ]
 
 
-def _bonds(mounted: list[Volume], child: str, namespace: str) -> list[Bond]:
-    found = (volume_bond(volume, child, namespace) for volume in mounted)
-    return list(dict.fromkeys(bond for bond in found if bond))
+def _rules(mounted: list[Volume], child: str, namespace: str) -> list[ColocationRule]:
+    found = (volume_rule(volume, child, namespace) for volume in mounted)
+    return list(dict.fromkeys(rule for rule in found if rule))
 
 
 def template(
@@ -80,18 +80,18 @@ def template(
     images: Images,
     mounted: list[Volume],
     placement: Placement,
-    told: Mapping[str, str],
+    injected: Mapping[str, str],
 ) -> Manifest:
-    """Return the template of a task; `told` are the variables that it gets from us."""
+    """Return the template of a task; `injected` are variables for CloudHarness's library."""
     made: Manifest = {"name": task.name, **containers.body(task, images)}
     _add(made, "inputs", passing.inputs(task))
     _add(made, "outputs", passing.files(task))
     container = made["script" if "script" in made else "container"]
-    container |= containers.environment(task, told)
+    container |= containers.environment(task, injected)
     if task.resources:
-        container["resources"] = plain(task.resources)
+        container["resources"] = to_manifest(task.resources)
     if task.security_context:
-        container["securityContext"] = plain(task.security_context)
+        container["securityContext"] = to_manifest(task.security_context)
     if mounted:
         own = container.get("volumeMounts", [])
         container["volumeMounts"] = [*own, *volumes.mounts(mounted)]
@@ -117,7 +117,7 @@ def _retry_strategy(retry: Retry) -> Manifest:
     if retry.policy:
         strategy["retryPolicy"] = retry.policy
     if backoff := retry.backoff:
-        strategy["backoff"] = plain(backoff)
+        strategy["backoff"] = to_manifest(backoff)
         if backoff.factor is not None:
             strategy["backoff"]["factor"] = str(backoff.factor)
     return strategy
@@ -129,7 +129,7 @@ def pod_settings(settings: OperationSpec | Task) -> Manifest:
     if settings.node_selector:
         parts["nodeSelector"] = dict(settings.node_selector)
     if settings.tolerations:
-        parts["tolerations"] = [plain(toleration) for toleration in settings.tolerations]
+        parts["tolerations"] = [to_manifest(toleration) for toleration in settings.tolerations]
     if settings.priority_class_name:
         # The one name in which Argo's two types differ.
         name = "priorityClassName" if isinstance(settings, Task) else "podPriorityClassName"

@@ -30,41 +30,41 @@ class Volume:
     """Its name in the Workflow, the same for the same claim."""
     claim: str | None
     """The claim that exists; None if a new one is made."""
-    wish: SharedVolume
+    mount: SharedVolume
     one_node: bool
     """It can be mounted on one node only at a time."""
 
 
-def volume_name(wish: SharedVolume) -> str:
+def volume_name(mount: SharedVolume) -> str:
     """Return a valid name that differs for different claims, or paths where no claim is named."""
-    wanted = wish.claim or wish.mount_path
+    wanted = mount.claim or mount.mount_path
     plain = len(wanted) <= _MAX_NAME and re.match(LABEL_PATTERN, wanted)
-    if wish.claim and plain and not _TAKEN.match(wanted):
+    if mount.claim and plain and not _TAKEN.match(wanted):
         return wanted
     slug = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-")[: _MAX_NAME - 10]
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:8]
     return "-".join(part for part in ("vol", slug.strip("-"), digest) if part)
 
 
-def volume(wish: SharedVolume, facts: ClusterFacts) -> Volume:
-    """Return the volume that is to fulfil a wish."""
-    modes = facts.claims.get(wish.claim) if wish.claim else None
+def volume(mount: SharedVolume, facts: ClusterFacts) -> Volume:
+    """Return the volume that is to fulfil a mount."""
+    modes = facts.claims.get(mount.claim) if mount.claim else None
     if modes is None:
-        shared = wish.mode is Mode.RWX or wish.access_mode == "ReadWriteMany"
-        return Volume(volume_name(wish), None, wish, one_node=not shared)
-    shared = wish.mode is Mode.RWX or bool(modes & SHARED)
-    return Volume(volume_name(wish), wish.claim, wish, one_node=not shared)
+        shared = mount.mode is Mode.RWX or mount.access_mode == "ReadWriteMany"
+        return Volume(volume_name(mount), None, mount, one_node=not shared)
+    shared = mount.mode is Mode.RWX or bool(modes & SHARED)
+    return Volume(volume_name(mount), mount.claim, mount, one_node=not shared)
 
 
-def wishes(spec: OperationSpec, task: Task) -> tuple[SharedVolume, ...]:
+def task_mounts(spec: OperationSpec, task: Task) -> tuple[SharedVolume, ...]:
     """Return what a task mounts: the operation's volumes, and its own, which win at a path."""
-    at = {wish.mount_path: wish for wish in (*spec.shared_volumes, *task.shared_volumes)}
+    at = {mount.mount_path: mount for mount in (*spec.shared_volumes, *task.shared_volumes)}
     return tuple(at.values())
 
 
-def all_wishes(spec: OperationSpec) -> tuple[SharedVolume, ...]:
+def all_mounts(spec: OperationSpec) -> tuple[SharedVolume, ...]:
     """Return what any task mounts."""
-    return tuple(dict.fromkeys(wish for task in spec.tasks for wish in wishes(spec, task)))
+    return tuple(dict.fromkeys(mount for task in spec.tasks for mount in task_mounts(spec, task)))
 
 
 def made_name(child: str, volume: str) -> str:
@@ -97,27 +97,27 @@ def _first_of_each(volumes: Iterable[Volume]) -> list[Volume]:
     Before both goes who writes from all nodes: what that wants of a new claim, others can do with.
     """
     first: dict[str, Volume] = {}
-    for volume in sorted(volumes, key=lambda volume: volume.wish.mode is not Mode.RWX):
+    for volume in sorted(volumes, key=lambda volume: volume.mount.mode is not Mode.RWX):
         first.setdefault(volume.name, volume)
     return list(first.values())
 
 
 def _template(made: Volume) -> Manifest:
-    wish = made.wish
-    default = "ReadWriteMany" if wish.mode is Mode.RWX else "ReadWriteOnce"
+    mount = made.mount
+    default = "ReadWriteMany" if mount.mode is Mode.RWX else "ReadWriteOnce"
     spec: Manifest = {
-        "accessModes": [wish.access_mode or default],
-        "resources": {"requests": {"storage": wish.size}},
+        "accessModes": [mount.access_mode or default],
+        "resources": {"requests": {"storage": mount.size}},
     }
-    if wish.storage_class_name:
-        spec["storageClassName"] = wish.storage_class_name
+    if mount.storage_class_name:
+        spec["storageClassName"] = mount.storage_class_name
     return {"metadata": {"name": made.name}, "spec": spec}
 
 
 def mounts(volumes: Iterable[Volume]) -> list[Manifest]:
     """Return a container's mounts."""
     return [
-        {"name": v.name, "mountPath": v.wish.mount_path}
-        | ({"readOnly": True} if v.wish.mode is Mode.RO else {})
+        {"name": v.name, "mountPath": v.mount.mount_path}
+        | ({"readOnly": True} if v.mount.mode is Mode.RO else {})
         for v in volumes
     ]

@@ -6,7 +6,7 @@ from collections import Counter
 
 from cloudharness_operation.event import Outcome
 from cloudharness_operation.model import Operation
-from cloudharness_operation.render.volumes import all_wishes, made_name, volume_name
+from cloudharness_operation.render.volumes import all_mounts, made_name, volume_name
 from cloudharness_operation.status import ClaimStatus, TaskCounts, TaskPhase, TaskStatus
 from cloudharness_operator.decide.child import Child
 from cloudharness_operator.decide.runs import is_superseded
@@ -48,9 +48,9 @@ def claims(operation: Operation, child: Child | None) -> tuple[ClaimStatus, ...]
     if child is None or is_superseded(operation, child):
         return operation.status.claims
     paths: dict[str, list[str]] = {claim.name: [] for claim in child.claims}
-    for wish in all_wishes(operation.spec):
-        found = wish.claim if wish.claim in paths else made_name(child.name, volume_name(wish))
-        paths.setdefault(found or "", []).append(wish.mount_path)
+    for mount in all_mounts(operation.spec):
+        found = mount.claim if mount.claim in paths else made_name(child.name, volume_name(mount))
+        paths.setdefault(found or "", []).append(mount.mount_path)
     return tuple(
         claim.model_copy(update={"mount_paths": tuple(dict.fromkeys(paths[claim.name]))})
         for claim in child.claims
