@@ -211,8 +211,8 @@ class OperationSpec(PodSettings):
     pending_deadline_seconds: Annotated[int, Field(ge=0, le=MAX_SECONDS)] | None = None
     """Maximum time in seconds that a task's pod may stay pending, for example for an image, a
     Secret or a node. After it the run is terminated and fails with the reason
-    PendingDeadlineExceeded. Waiting for room that tasks of the same run occupy does not count. 0: no limit. Left out: the
-    operator's setting, by default 600. Can be changed at any time."""
+    PendingDeadlineExceeded. Waiting for room that tasks of the same run occupy does not count. 0:
+    no limit. Left out: the operator's setting, by default 600. Can be changed at any time."""
     pod_gc: PodGC | None = Field(default=None, alias="podGC")
     """When pods are deleted before their Workflow. Left out: together with it."""
     ttl_strategy: TtlStrategy = TTL_DEFAULT

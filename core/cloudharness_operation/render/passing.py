@@ -1,9 +1,10 @@
 """Outputs of tasks: how Argo keeps them, and how one is passed to a later task's variable.
 
-A value has to pass three readers as it is. Argo puts values into templates by Go's quoting, which
-is no JSON for control characters, and then reads the outcome again for `{{...}}`; so values go
-through expressions, which are put in as JSON, and no `{{` is left in them. Kubernetes reads a
-variable for `$(NAME)`; so each `$` is doubled, and a variable of ours brings the second brace back.
+A value must survive three rounds of interpolation unchanged. Argo inserts values into templates by
+Go's quoting, which is no JSON for control characters, and then interpolates the result again for
+`{{...}}`; so values are inserted by expressions, which produce JSON, and no `{{` is left in them.
+Kubernetes interpolates `$(NAME)` in variables; so each `$` is doubled, and an injected variable
+restores the second brace.
 """
 
 from __future__ import annotations
