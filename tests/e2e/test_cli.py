@@ -96,7 +96,7 @@ def test_the_course_of_an_operation_is_changed(shell: Shell) -> None:
     name = "cli-steered"
     shell.cho("run", shell.file(operation(name, bash("sleep 300"), suspend=True)))
     eventually(lambda: shell.one.status(name).get("phase") == "Suspended")
-    assert "has not ended within 1 s; it goes on" in shell.cho(
+    assert "has not ended within 1 s; it is still running" in shell.cho(
         "wait", name, "--timeout", "1s", code=4
     )
     assert shell.cho("resume", name, "--no-wait").split()[0] == name

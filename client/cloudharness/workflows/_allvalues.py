@@ -1,4 +1,4 @@
-"""What CloudHarness puts into every task besides what it is asked for, where it is installed."""
+"""Mount CloudHarness's ConfigMap `cloudharness-allvalues` into every task, as CloudHarness does."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import warnings
 from typing import Any, Final
 
-from cloudharness.workflows.connection import CONFIG_MAPS, Connection
+from cloudharness.workflows._api import CONFIG_MAPS, Connection
 from cloudharness.workflows.errors import ClusterUnavailable, WorkflowNotFound
 
 Manifest = dict[str, Any]
 
 ALL_VALUES: Final = "cloudharness-allvalues"
-"""ConfigMap with the values of the whole deployment, which CloudHarness's library reads."""
+"""Name of the ConfigMap with the deployment's Helm values, which CloudHarness's library reads."""
 _PATCH: Final = json.dumps(
     {
         "volumes": [{"name": ALL_VALUES, "configMap": {"name": ALL_VALUES}}],
@@ -32,18 +32,18 @@ _PATCH: Final = json.dumps(
 )
 
 
-def completed(manifest: Manifest, connection: Connection) -> Manifest:
-    """Return an operation whose tasks have CloudHarness's values mounted, where there are some.
+def with_allvalues_mounted(manifest: Manifest, connection: Connection) -> Manifest:
+    """Return the operation with the ConfigMap mounted into its tasks, if the ConfigMap exists.
 
-    A task that has a `podSpecPatch` of its own stays as it is.
+    A task that sets `podSpecPatch` itself is not changed.
     """
-    if not _has_values(connection):
+    if not _config_map_exists(connection):
         return manifest
     tasks = [_patched(task) for task in manifest["spec"]["tasks"]]
     return {**manifest, "spec": {**manifest["spec"], "tasks": tasks}}
 
 
-def _has_values(connection: Connection) -> bool:
+def _config_map_exists(connection: Connection) -> bool:
     try:
         connection.get(CONFIG_MAPS, ALL_VALUES)
     except WorkflowNotFound:
@@ -52,8 +52,8 @@ def _has_values(connection: Connection) -> bool:
         if not error.is_final:
             raise
         warnings.warn(
-            f"tasks will not have CloudHarness's values mounted, if there are some: {error}; "
-            f"to be told, this account needs the right to get the ConfigMap {ALL_VALUES}",
+            f"the ConfigMap {ALL_VALUES} is not mounted into the tasks, since it cannot be read: "
+            f"{error}; grant this account `get` on it",
             stacklevel=2,
         )
         return False

@@ -1,4 +1,4 @@
-"""What an operation asks for that is on a cluster alone."""
+"""Find the parts of an operation that need a cluster, before it runs on this machine."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from cloudharness_operation.pods import EnvFrom, EnvSource
 from cloudharness_operation.tasks import Task
 
 
-def wanted(spec: OperationSpec) -> Iterator[str]:
-    """Yield what tasks need and this machine does not have, each with its task and field."""
+def unsupported_locally(spec: OperationSpec) -> Iterator[str]:
+    """Yield each object that exists on a cluster only, with the task and the field that use it."""
     for task in spec.tasks:
-        yield from (f"task {task.name!r}: {what}" for what in _of(task))
+        yield from (f"task {task.name!r}: {what}" for what in _unsupported_in(task))
 
 
-def _of(task: Task) -> Iterator[str]:
+def _unsupported_in(task: Task) -> Iterator[str]:
     if task.python and task.python.source_from:
         yield f"python.sourceFrom: the ConfigMap {task.python.source_from.name}"
     for variable in task.env:
-        if what := _source(variable.value_from):
+        if what := _env_source(variable.value_from):
             yield f"env {variable.name}: {what}"
-    yield from (f"envFrom: {what}" for one in task.env_from if (what := _all(one)))
+    yield from (f"envFrom: {what}" for one in task.env_from if (what := _env_from(one)))
     if task.custom and task.outputs:
         yield f"outputs: files of the image {task.custom.image}"
 
 
-def _source(source: EnvSource | None) -> str | None:
+def _env_source(source: EnvSource | None) -> str | None:
     if source is None:
         return None
     if source.field_ref:
@@ -37,8 +37,8 @@ def _source(source: EnvSource | None) -> str | None:
     return None
 
 
-def _all(one: EnvFrom) -> str | None:
-    for kind, of in (("ConfigMap", one.config_map_ref), ("Secret", one.secret_ref)):
-        if of and not of.optional:
-            return f"the {kind} {of.name}"
+def _env_from(source: EnvFrom) -> str | None:
+    for kind, one in (("ConfigMap", source.config_map_ref), ("Secret", source.secret_ref)):
+        if one and not one.optional:
+            return f"the {kind} {one.name}"
     return None

@@ -1,4 +1,4 @@
-"""From an operation's arguments to its resource, and to the Workflow that comes of it."""
+"""Build an operation of the resource, and its Argo Workflow, from arguments."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from cloudharness.workflows.building import problems, texts
-from cloudharness.workflows.defaults import DEFAULT_SHARED_DIRECTORY, DEFAULT_TTL_STRATEGY
+from cloudharness.workflows._defaults import DEFAULT_SHARED_DIRECTORY, DEFAULT_TTL_STRATEGY
+from cloudharness.workflows._task_spec import problems, texts
 from cloudharness.workflows.errors import bad
 from cloudharness.workflows.utils import PodExecutionContext
 from cloudharness_operation.lifetime import PodGC, TtlStrategy
@@ -33,50 +33,45 @@ from cloudharness_operation.volumes import TAKEN_KEYS_PATTERN, PodContext
 Manifest = dict[str, Any]
 
 DEFAULTS: Final = Defaults(task_image="python:3.13-slim", service_account="cloudharness-task")
-"""How the operator is set up if nothing is said: values.yaml of its chart."""
+"""The operator's default settings, as in values.yaml of its chart."""
 
 TEMPORARY_JOB: Final = {
     "key": "cloudharness/temporary-job",
     "operator": "Equal",
     "value": "true",
 }
-"""What CloudHarness's clusters taint nodes for batch work with."""
+"""Toleration for the taint of nodes for batch work on CloudHarness's clusters."""
 
-_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
-"""What Kubernetes makes unique names of (apimachinery, util/rand): no words come of it."""
-_SUFFIX: Final = 5
+_SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+"""Letters of generated names in Kubernetes (apimachinery, util/rand): they form no words."""
+_SUFFIX_LENGTH: Final = 5
 
 
 def base_name(name: str) -> str:
-    """Return the name of an operation, or the beginning of one if it ends in `-`, as it is."""
+    """Return a valid name of an operation, or a valid prefix of a name ending in `-`, unchanged."""
     if not isinstance(name, str):
         raise bad("basename", f"an operation's name is a str, not {name!r}")
-    room = MAX_OPERATION_NAME_LENGTH - (_SUFFIX if name.endswith("-") else 0)
+    room = MAX_OPERATION_NAME_LENGTH - (_SUFFIX_LENGTH if name.endswith("-") else 0)
     if len(name) > room:
         raise bad(f"basename {name!r}", f"write at most {room} characters")
     if not re.match(LABEL_PATTERN, name.removesuffix("-")):
         raise bad(
             f"basename {name!r}",
-            "use lower-case letters, digits and '-', beginning with a letter or a digit; at the "
-            "end one '-' has a unique suffix put behind it",
+            "use lower-case letters, digits and '-', start with a letter or a digit; after one '-' "
+            "at the end, a unique suffix is appended",
         )
     return name
 
 
 def unique_name(name: str) -> str:
-    """Return a name that nothing else has, if it ends in `-`; else the name itself."""
+    """Return the name, with a random suffix if it ends in `-`."""
     if not name.endswith("-"):
         return name
-    return name + "".join(secrets.choice(_LETTERS) for _ in range(_SUFFIX))
-
-
-def token() -> str:
-    """Return a text that nobody else has."""
-    return secrets.token_hex(16)
+    return name + "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(_SUFFIX_LENGTH))
 
 
 def directories(given: object) -> tuple[str, ...]:
-    """Return what `shared_directory` asks for, each as `[CLAIM:]PATH[:MODE]`."""
+    """Return the volumes of the argument `shared_directory`, as `[CLAIM:]PATH[:MODE]`."""
     if given is True:
         return (DEFAULT_SHARED_DIRECTORY,)
     if not given:
@@ -87,28 +82,31 @@ def directories(given: object) -> tuple[str, ...]:
 
 
 def contexts(given: object) -> list[PodExecutionContext]:
-    """Return what `pod_context` asks for."""
+    """Return the contexts of the argument `pod_context`."""
     if given is None:
         return []
-    found = [given] if isinstance(given, PodExecutionContext) else given
-    if not isinstance(found, Iterable):
-        raise bad("pod_context", f"give a PodExecutionContext or several, not {given!r}")
-    listed = list(found)
+    several = [given] if isinstance(given, PodExecutionContext) else given
+    if not isinstance(several, Iterable):
+        raise bad("pod_context", f"give a PodExecutionContext or a list of them, not {given!r}")
+    listed = list(several)
     for one in listed:
         if not isinstance(one, PodExecutionContext):
-            raise bad("pod_context", f"give each as a PodExecutionContext, not {one!r}")
+            raise bad("pod_context", f"each must be a PodExecutionContext, not {one!r}")
     return listed
 
 
 def volume_size(given: int | str) -> str:
-    """Return a size of volumes: a number counts MiB."""
+    """Return the size of volumes as a Kubernetes quantity; an int is in MiB."""
     if isinstance(given, bool) or not isinstance(given, int | str):
-        raise bad("shared_volume_size", f"give a number of MiB, or as '10Gi', not {given!r}")
+        raise bad(
+            "shared_volume_size",
+            f"give a number of MiB, or a quantity such as '10Gi', not {given!r}",
+        )
     return f"{given}Mi" if isinstance(given, int) else given
 
 
 def notification(given: object) -> Manifest | None:
-    """Return what `on_exit_notify` asks for."""
+    """Return the field `onExit` for the argument `on_exit_notify`."""
     what = "on_exit_notify"
     if not given:
         return None
@@ -117,22 +115,22 @@ def notification(given: object) -> Manifest | None:
     if unknown := set(given) - {"queue", "payload", "traceparent", "image"}:
         raise bad(what, f"takes 'queue' and 'payload', not {', '.join(map(repr, sorted(unknown)))}")
     if not given.get("queue"):
-        raise bad(what, "'queue' is missing: name the topic that is told")
+        raise bad(what, "'queue' is missing: give the name of the Kafka topic")
     if given.get("image") not in (None, "workflows-notify-queue"):
         raise bad(
             what,
-            "'image' is not run: the operator itself tells the topic; have what the image did "
-            "listen to it",
+            "'image' is not supported, because the operator publishes the message: let the code of "
+            "the image consume the topic",
         )
     payload = given.get("payload", "")
     text = payload if isinstance(payload, str) else json.dumps(payload)
     trace = given.get("traceparent")
-    traced = {} if trace is None else {"traceparent": trace}
-    return {"notify": {"topic": given["queue"], "payload": text, **traced}}
+    trace_field = {} if trace is None else {"traceparent": trace}
+    return {"notify": {"topic": given["queue"], "payload": text, **trace_field}}
 
 
 def ttl(given: object) -> TtlStrategy:
-    """Return what `ttl_strategy` asks for: None and `{}` keep the Workflow for ever."""
+    """Return the field `ttlStrategy`; with None or `{}` the Workflow is never deleted."""
     if given is not None and not isinstance(given, Mapping):
         raise bad("ttl_strategy", f"give a dict or None, not {given!r}")
     try:
@@ -143,7 +141,7 @@ def ttl(given: object) -> TtlStrategy:
 
 
 def seconds(given: Any) -> Any:
-    """Return a time in seconds; what is none is told by the name of its field."""
+    """Convert to seconds; invalid values are passed through, so that validation names the field."""
     if isinstance(given, timedelta):
         whole = given.total_seconds()
         return int(whole) if whole.is_integer() else whole
@@ -151,23 +149,23 @@ def seconds(given: Any) -> Any:
 
 
 def exclusion(policy: str | None, group: str | None) -> Manifest:
-    """Return what `concurrency_policy` and `concurrency_group` ask for."""
+    """Return the fields for the arguments `concurrency_policy` and `concurrency_group`."""
     if group is not None and policy is None:
         raise bad(
             "concurrency_policy",
-            "concurrency_group needs one: give 'Forbid' to wait for the others of the group, "
-            "'Replace' to end them, or 'Allow' to run beside them",
+            "concurrency_group requires it: give 'Forbid' to wait for the other operations of the "
+            "group, 'Replace' to terminate them, or 'Allow' to run at the same time",
         )
     if policy == "Forbid" and group is None:
         raise bad(
             "concurrency_group",
-            "'Forbid' needs one: name the group whose operations exclude each other",
+            "'Forbid' requires it: give the name of the group whose operations exclude each other",
         )
     return {"concurrencyPolicy": policy, "concurrencyGroup": group}
 
 
 def pod_gc(given: object) -> PodGC | None:
-    """Return what `pod_gc` asks for. A delay may be a number: of seconds."""
+    """Return the field `podGC`. A delay that is an int is in seconds."""
     if not given:
         return None
     if not isinstance(given, Mapping):
@@ -182,7 +180,7 @@ def pod_gc(given: object) -> PodGC | None:
 
 
 def pod_contexts(given: Sequence[PodExecutionContext]) -> tuple[PodContext, ...]:
-    """Return contexts as the resource has them."""
+    """Return the field `podContexts`."""
     made: dict[str, PodContext] = {}
     for one in given:
         try:
@@ -190,9 +188,9 @@ def pod_contexts(given: Sequence[PodExecutionContext]) -> tuple[PodContext, ...]
         except ValidationError as error:
             raise bad("pod_context", problems(error)) from error
         if re.search(TAKEN_KEYS_PATTERN, one.key):
-            raise bad("pod_context", f"key {one.key!r} has a meaning of its own: choose another")
+            raise bad("pod_context", f"key {one.key!r} is reserved: choose another key")
         if one.key in made:
-            raise bad("pod_context", f"key {one.key!r} is there twice: a pod has one value for it")
+            raise bad("pod_context", f"key {one.key!r} is used twice: a pod label has one value")
         made[one.key] = context
     return tuple(made.values())
 
@@ -202,18 +200,18 @@ def spec(
     tasks: Sequence[Task],
     **fields: Any,
 ) -> OperationSpec:
-    """Return what is run.
+    """Return the spec of an operation.
 
     Raises:
-        BadOperationConfiguration: it does not fit together; the message names what.
+        BadOperationConfiguration: the arguments are invalid together; the message names them.
 
     """
     if not tasks:
-        raise bad("tasks", "give at least one")
+        raise bad("tasks", "give at least one task")
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:
-            raise bad("tasks", f"two are called {name!r}: give each a name of its own")
+            raise bad("tasks", f"two tasks are named {name!r}: give each task a different name")
     given = {key: value for key, value in fields.items() if value not in (None, ())}
     try:
         return OperationSpec.model_validate(
@@ -223,11 +221,11 @@ def spec(
         raise bad("operation", problems(error)) from error
 
 
-def manifest(name: str, what: OperationSpec) -> Manifest:
-    """Return the resource; of a name that ends in `-`, Kubernetes makes a unique one."""
+def manifest(name: str, content: OperationSpec) -> Manifest:
+    """Return the manifest. A name that ends in `-` becomes `generateName`."""
     key = "generateName" if name.endswith("-") else "name"
-    fields = what.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
-    # As a person would write it.
+    fields = content.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    # The order in which people write the fields.
     first = {field: fields.pop(field) for field in ("type", "tasks")}
     return {
         "apiVersion": API_VERSION,
@@ -237,31 +235,30 @@ def manifest(name: str, what: OperationSpec) -> Manifest:
     }
 
 
-def text(of: Manifest) -> str:
+def to_yaml(content: Manifest) -> str:
     """Return a manifest as YAML."""
-    return yaml.dump(of, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as a person does."""
+    """Dumps multi-line text as a block scalar."""
 
 
-def _text(dumper: yaml.SafeDumper, of: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", of, style="|" if "\n" in of else "")
+def _block_scalar(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else "")
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _block_scalar)
 
 
-def argo_workflow(name: str, what: OperationSpec, namespace: str = "default") -> Manifest:
-    """Return the Workflow that the operator makes of an operation, free of it.
+def argo_workflow(name: str, content: OperationSpec, namespace: str = "default") -> Manifest:
+    """Return the Workflow without ownerReference, finalizer and annotations.
 
-    Claims that are named are taken to be there, as ReadWriteOnce. What ties the Workflow to its
-    operation is left out: it can be submitted as it is.
+    Named claims are assumed to exist, with the access mode ReadWriteOnce.
     """
-    operation = Operation(metadata=ObjectMeta(name=name, namespace=namespace, uid=""), spec=what)
-    wishes = (*what.shared_volumes, *(w for task in what.tasks for w in task.shared_volumes))
-    there = {wish.claim: frozenset({"ReadWriteOnce"}) for wish in wishes if wish.claim}
-    made = workflow(operation, DEFAULTS, Facts(claims=there))
+    operation = Operation(metadata=ObjectMeta(name=name, namespace=namespace, uid=""), spec=content)
+    volumes = (*content.shared_volumes, *(v for t in content.tasks for v in t.shared_volumes))
+    claims = {one.claim: frozenset({"ReadWriteOnce"}) for one in volumes if one.claim}
+    rendered = workflow(operation, DEFAULTS, Facts(claims=claims))
     labels = {LABEL_OPERATION: name}
-    return {**made, "metadata": {"name": made["metadata"]["name"], "labels": labels}}
+    return {**rendered, "metadata": {"name": rendered["metadata"]["name"], "labels": labels}}

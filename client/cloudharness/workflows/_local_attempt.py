@@ -1,4 +1,4 @@
-"""One task as a process of this machine, or as a container where it has an image of its own."""
+"""Run one attempt of a task as a process of this machine, or as a container."""
 
 from __future__ import annotations
 
@@ -23,100 +23,100 @@ from cloudharness_operation.render.containers import RESULT_PATH, RUNNER, SHARED
 from cloudharness_operation.tasks import PythonCode, Task
 
 ENGINES: Final = ("docker", "podman")
-"""What runs containers, by preference."""
-PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
-"""Variables of this process that tasks have too; a container would have its own of these."""
+"""Programs that run containers, in the order of preference."""
+INHERITED: Final = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
+"""Environment variables that tasks inherit from this process."""
 _GRACE: Final = 2.0
-"""Seconds between asking a process to end and killing it."""
-_MOST_PRINTED: Final = 256 * 1024
-"""Bytes of what it prints that are kept as an output, the last ones: Argo's limit."""
-_RUNNERS_OWN: Final = 128
-"""Exit codes of processes that a signal ended begin here, as shells and containers tell them."""
+"""Seconds between SIGTERM and SIGKILL."""
+_MAX_STDOUT: Final = 256 * 1024
+"""Size in bytes of the output `stdout`, which keeps the end of the text: Argo's limit."""
+_SIGNAL_EXIT_CODE: Final = 128
+"""Exit code of a process that a signal has terminated, minus the signal's number."""
 
 
 @dataclass
-class Attempt:
+class TaskAttempt:
     """One attempt of a task.
 
     Args:
         task: the task.
-        place: an empty directory, for its files.
-        told: variables that it has besides its own.
-        passed: outputs of tasks before it, by their task and name.
-        volumes: a directory of this machine for each path at which it has a volume.
-        say: is called with each line that it prints, from another thread.
+        directory: an empty directory: the working directory.
+        injected: environment variables besides the task's own.
+        outputs_before: outputs of earlier tasks, by task and name.
+        volumes: a directory of this machine for each mount path.
+        on_line: called with each line that the task prints, from another thread.
 
     """
 
     task: Task
-    place: Path
-    told: Mapping[str, str]
-    passed: Mapping[tuple[str, str], str]
+    directory: Path
+    injected: Mapping[str, str]
+    outputs_before: Mapping[tuple[str, str], str]
     volumes: Mapping[str, Path]
-    say: Callable[[str], None]
+    on_line: Callable[[str], None]
     _process: subprocess.Popen[str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _ended: bool = False
+    _terminated: bool = False
     _printed: list[str] = field(default_factory=list)
 
     def run(self) -> int:
-        """Run it to its end; return its exit code.
+        """Run the task until it ends, and return its exit code.
 
         Raises:
-            BadOperationConfiguration: there is nothing here to run it with.
+            BadOperationConfiguration: the task needs a container engine, and none is installed.
 
         """
         with self._lock:
-            if self._ended:
-                return _RUNNERS_OWN + signal.SIGTERM
+            if self._terminated:
+                return _SIGNAL_EXIT_CODE + signal.SIGTERM
             command = self._command()
-            process = self._process = _start(command, self._environment(), self.place)
-        threading.Thread(target=_clear, args=(process,), daemon=True).start()
-        assert process.stdout is not None  # noqa: S101 - for the type checker: it is piped.
+            process = self._process = _start(command, self._environment(), self.directory)
+        threading.Thread(target=_kill_children, args=(process,), daemon=True).start()
+        assert process.stdout is not None  # noqa: S101 - for the type checker.
         with process.stdout:
             for line in process.stdout:
                 if self.task.stdout:
                     self._printed.append(line)
-                self.say(line.rstrip("\n"))
+                self.on_line(line.rstrip("\n"))
         code = process.wait()
-        return code if code >= 0 else _RUNNERS_OWN - code
+        return code if code >= 0 else _SIGNAL_EXIT_CODE - code
 
-    def end(self) -> None:
-        """End it and all that it has started, from another thread."""
+    def terminate(self) -> None:
+        """Terminate the process and all its children. Another thread calls this."""
         with self._lock:
-            self._ended = True
+            self._terminated = True
             process = self._process
         if process is None or process.poll() is not None:
             return
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, sign)
+                os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
                 return
 
-    def result(self) -> object:
-        """Return what its function returned; None if it has none."""
+    def return_value(self) -> object:
+        """Return the return value of the Python function, or None if there is none."""
         file = self._result_file()
         return json.loads(file.read_text()) if file.exists() else None
 
     def outputs(self) -> dict[str, str]:
-        """Return what it has left for later tasks, as text by name.
+        """Return the texts of the outputs, by name.
 
         Raises:
-            OSError: a file is not there that it was to write.
+            OSError: the task has not written an output.
 
         """
-        found = {
-            one.name: _without_end(Path(one.path).read_text(errors="replace"))
+        texts = {
+            one.name: _without_newline(Path(one.path).read_text(errors="replace"))
             for one in self.task.outputs
         }
         if self.task.stdout:
-            text = "".join(self._printed).encode()[-_MOST_PRINTED:].decode(errors="ignore")
-            found[STDOUT] = _without_end(text)
+            text = "".join(self._printed).encode()[-_MAX_STDOUT:].decode(errors="ignore")
+            texts[STDOUT] = _without_newline(text)
         if self.task.python and self.task.python.function:
-            found[RESULT] = self._result_file().read_text()
-        return found
+            texts[RESULT] = self._result_file().read_text()
+        return texts
 
     def _command(self) -> list[str]:
         task = self.task
@@ -141,13 +141,13 @@ class Attempt:
         engine = next((name for name in ENGINES if shutil.which(name)), None)
         if engine is None:
             raise BadOperationConfiguration(
-                f"task {self.task.name!r} runs in the image {custom.image}, which takes "
+                f"task {self.task.name!r} runs in the image {custom.image}, which needs "
                 f"{' or '.join(ENGINES)}: install one, or run the operation on a cluster"
             )
         command = [engine, "run", "--rm", "--init"]
         if custom.image_pull_policy:
-            known = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
-            command.append(f"--pull={known[custom.image_pull_policy]}")
+            policies = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
+            command.append(f"--pull={policies[custom.image_pull_policy]}")
         for name, value in self._variables({p: p for p in self.volumes}).items():
             command += ["--env", f"{name}={value}"]
         for path, directory in self.volumes.items():
@@ -158,75 +158,77 @@ class Attempt:
         return [*command, custom.image, *words, *custom.args]
 
     def _environment(self) -> dict[str, str]:
-        own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         if self.task.custom:
-            return dict(os.environ)  # Of the engine's own program; the container has another.
-        return own | self._variables({p: str(d) for p, d in self.volumes.items()})
+            return dict(os.environ)  # Of the container engine, not of the container.
+        return inherited | self._variables({p: str(d) for p, d in self.volumes.items()})
 
     def _variables(self, paths: Mapping[str, str]) -> dict[str, str]:
-        found = dict(self.told)
+        values = dict(self.injected)
         if paths:
-            found[SHARED_DIRECTORY] = next(iter(paths.values()))
+            values[SHARED_DIRECTORY] = next(iter(paths.values()))
         for variable in self.task.env:
-            value = self._value(variable, found)
+            value = self._value(variable, values)
             if value is not None:
-                found[variable.name] = value
-        given = found.get(SHARED_DIRECTORY, "")
-        if given in paths:
-            found[SHARED_DIRECTORY] = paths[given]
-        return found
+                values[variable.name] = value
+        mount_path = values.get(SHARED_DIRECTORY, "")
+        if mount_path in paths:
+            values[SHARED_DIRECTORY] = paths[mount_path]
+        return values
 
     def _value(self, variable: EnvVar, known: Mapping[str, str]) -> str | None:
         source = variable.value_from
         if source is None:
             return expanded(variable.value or "", known)
-        # All others are optional here: of a cluster's there is none.
-        asked = source.task_output
-        return self.passed[asked.task, asked.name] if asked else None
+        # Other sources are optional (see `_local_limits`), and do not exist without a cluster.
+        output = source.task_output
+        return self.outputs_before[output.task, output.name] if output else None
 
     def _result_file(self) -> Path:
-        return self.place / "result.json"
+        return self.directory / "result.json"
 
     def _file(self, name: str, text: str) -> Path:
-        path = self.place / name
+        path = self.directory / name
         path.write_text(text)
         return path
 
 
-def _without_end(text: str) -> str:
-    """Return a text as Argo keeps it: without a newline at its end."""
+def _without_newline(text: str) -> str:
+    """Return a text without a newline at its end, as Argo does."""
     return text.removesuffix("\n")
 
 
-def _clear(process: subprocess.Popen[str]) -> None:
-    """End what a process has left running, as a container ends with its first process."""
+def _kill_children(process: subprocess.Popen[str]) -> None:
+    """Kill the processes that a process leaves behind, as the end of a container does."""
     process.wait()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def expanded(text: str, known: Mapping[str, str]) -> str:
-    """Return the value of a variable as Kubernetes makes it: `$(NAME)` replaced, `$$` one `$`."""
+    """Expand `$(NAME)` and `$$` in the value of a variable, as Kubernetes does."""
 
-    def put(found: re.Match[str]) -> str:
-        return "$" if found[0] == "$$" else known.get(found[1], found[0])
+    def value(match: re.Match[str]) -> str:
+        return "$" if match[0] == "$$" else known.get(match[1], match[0])
 
-    return re.sub(r"\$\$|\$\(([^)]*)\)", put, text)
+    return re.sub(r"\$\$|\$\(([^)]*)\)", value, text)
 
 
-def _start(command: list[str], environment: dict[str, str], place: Path) -> subprocess.Popen[str]:
+def _start(
+    command: list[str], environment: dict[str, str], directory: Path
+) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             command,
             env=environment,
-            cwd=place,
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # So that it can be ended with all that it starts.
+            start_new_session=True,  # A process group, which can be terminated as a whole.
         )
     except (FileNotFoundError, PermissionError) as error:
-        # What a container's engine says of a program that is not there.
-        return _start(["sh", "-c", 'echo "$0" >&2; exit 127', str(error)], environment, place)
+        # The exit code of a container engine for a program that does not exist.
+        return _start(["sh", "-c", 'echo "$0" >&2; exit 127', str(error)], environment, directory)

@@ -1,4 +1,4 @@
-"""Operations that are on a cluster already, whoever made them: found by their names."""
+"""Find operations that exist on a cluster, by name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from cloudharness.workflows.connection import OPERATIONS, Connection
-from cloudharness.workflows.running import Running, Submitted
-from cloudharness.workflows.snapshots import Workflow
+from cloudharness.workflows._api import OPERATIONS, Connection
+from cloudharness.workflows._remote import RemoteOperation
+from cloudharness.workflows._snapshots import Workflow
+from cloudharness.workflows._submission import SubmittedOperation
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 Manifest = dict[str, Any]
 
 
-class AttachedOperation(Running):
-    """An operation as it was found. All that can be done with one after `submit` can be done.
+class AttachedOperation(RemoteOperation):
+    """An operation that was found on a cluster. It has all methods of a submitted operation.
 
     Attributes:
-        found: its manifest, as it was then.
+        found: the manifest at the time it was found.
 
     """
 
@@ -29,12 +30,12 @@ class AttachedOperation(Running):
         meta = found["metadata"]
         self.name = meta["name"]
         self.persisted = Workflow(found)
-        self._submitted = Submitted(connection, meta["name"], meta["uid"])
+        self._submitted = SubmittedOperation(connection, meta["name"], meta["uid"])
         self.found = found
 
     @override
     def to_manifest(self) -> Manifest:
-        """Return what makes another like it: its spec, and no more."""
+        """Return a manifest with the operation's name and spec, without status and metadata."""
         meta = {"name": self.name}
         kind = {key: self.found[key] for key in ("apiVersion", "kind")}
         return {**kind, "metadata": meta, "spec": self.found["spec"]}
@@ -48,19 +49,22 @@ class AttachedOperation(Running):
 def attach(
     name: str, *, namespace: str | None = None, client: ApiClient | None = None
 ) -> AttachedOperation:
-    """Find an operation by its name, to wait for it, ask it, or change its course.
+    """Find an operation by name.
 
     Args:
-        name: its name.
-        namespace: left out: the variable CLOUDHARNESS_NAMESPACE, or else that of the pod or of the
-            kubeconfig's context.
-        client: an `ApiClient` of the `kubernetes` library. Left out: the pod's own account, or else
+        name: name of the operation.
+        namespace: None: the environment variable CLOUDHARNESS_NAMESPACE, or else the namespace of
+            the pod or of the kubeconfig's context.
+        client: an `ApiClient` of the `kubernetes` library. None: the pod's service account, or else
             the kubeconfig.
 
     Raises:
-        WorkflowNotFound: there is none of that name.
-        ClusterUnavailable: there is no API server, or it does not let us.
+        WorkflowNotFound: no operation has this name.
+        ClusterUnavailable: the API server does not respond, or denies access.
 
     """
     connection = Connection(client, namespace)
     return AttachedOperation(connection, connection.get(OPERATIONS, name))
+
+
+__all__ = ["AttachedOperation", "attach"]

@@ -1,4 +1,4 @@
-"""From arguments to pieces of the resource, or to an error that names the argument."""
+"""Build a task of the resource from arguments. Errors name the argument."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from cloudharness.workflows._task_options import OutputReference, Retry
 from cloudharness.workflows.errors import bad
-from cloudharness.workflows.passing import OutputReference
-from cloudharness.workflows.retrying import Retry
 from cloudharness_operation.environment import variables
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.outputs import RESULT, STDOUT
@@ -39,34 +38,34 @@ _ARGUMENTS: Final = {
     "bash.source": "source",
     "python.source": "func",
 }
-"""Which argument a field of the resource comes from, where the two have different names."""
+"""The argument for each field of the resource that has another name."""
 
 
 def task_name(name: str) -> str:
-    """Return the name of a task, as Kubernetes takes it: lower case, dashes for spaces."""
+    """Return a task name that Kubernetes accepts: lower case, with dashes for spaces."""
     if not isinstance(name, str):
         raise bad("name", f"a task's name is a str, not {name!r}")
-    plain = name.replace(" ", "-").lower()
-    if len(plain) > MAX_TASK_NAME or not re.match(LABEL_PATTERN, plain):
+    normalized = name.replace(" ", "-").lower()
+    if len(normalized) > MAX_TASK_NAME or not re.match(LABEL_PATTERN, normalized):
         raise bad(
             f"name {name!r}",
-            "use letters, digits and '-', with a letter or a digit at both ends, at most "
+            "use letters, digits and '-', start and end with a letter or a digit, at most "
             f"{MAX_TASK_NAME} characters",
         )
-    return plain
+    return normalized
 
 
 def texts(given: str | Iterable[str], what: str) -> tuple[str, ...]:
-    """Return one text, or several, as several."""
-    found = (given,) if isinstance(given, str) else tuple(given)
-    for one in found:
+    """Return a str, or an iterable of str, as a tuple of str."""
+    values = (given,) if isinstance(given, str) else tuple(given)
+    for one in values:
         if not isinstance(one, str):
-            raise bad(what, f"write each as a str, not {one!r}")
-    return found
+            raise bad(what, f"each must be a str, not {one!r}")
+    return values
 
 
 def volumes(given: Iterable[str], size: str | None, what: str) -> tuple[SharedVolume, ...]:
-    """Return volumes that are written as `[CLAIM:]PATH[:MODE]`."""
+    """Parse volumes of the form `[CLAIM:]PATH[:MODE]`."""
     made: dict[str, SharedVolume] = {}
     for text in given:
         try:
@@ -78,17 +77,17 @@ def volumes(given: Iterable[str], size: str | None, what: str) -> tuple[SharedVo
             raise bad(what, str(error)) from error
         path = volume.mount_path
         if re.match(RESERVED_PATTERN, path):
-            raise bad(what, f"{path} is taken: choose one outside of {', '.join(RESERVED_PATHS)}")
+            raise bad(what, f"{path} is reserved: use a path outside {', '.join(RESERVED_PATHS)}")
         if {".", ".."} & set(path.split("/")):
-            raise bad(what, f"{path} has a part that is '.' or '..': write it without")
+            raise bad(what, f"{path} contains '.' or '..': use a path without them")
         if path in made:
-            raise bad(what, f"{path} is there twice: give each volume a path of its own")
+            raise bad(what, f"{path} is used twice: give each volume a different path")
         made[path] = volume
     return tuple(made.values())
 
 
 def command(given: str | Sequence[str] | None, name: str) -> list[str]:
-    """Return a command as a list: a text is split as a shell does, but run by none."""
+    """Return a command as a list. A str is split as a shell splits it, but no shell runs it."""
     if given is None:
         return []
     words = shlex.split(given) if isinstance(given, str) else list(given)
@@ -113,7 +112,7 @@ def task(
     """Return a task of the resource.
 
     Raises:
-        BadOperationConfiguration: something is wrong with it; the message names the argument.
+        BadOperationConfiguration: an argument is wrong; the message names it.
 
     """
     what = f"task {name!r}"
@@ -135,32 +134,32 @@ def task(
 
 
 def retry(given: Retry | None, limit: int, name: str) -> Mapping[str, Any] | None:
-    """Return what happens when a task fails."""
+    """Return the field `retry`."""
     if given is None:
         return {"limit": limit} if limit else None
     if not isinstance(given, Retry):
-        raise bad(f"task {name!r}: retry", f"give a Retry, as Retry(limit=3), not {given!r}")
+        raise bad(f"task {name!r}: retry", f"give a Retry, such as Retry(limit=3), not {given!r}")
     return given.to_manifest()
 
 
 def outputs(given: Mapping[str, str] | None, name: str) -> tuple[Mapping[str, str], ...]:
-    """Return the files that a task writes."""
+    """Return the field `outputs`."""
     if given is None:
         return ()
     if not isinstance(given, Mapping):
         what = f"task {name!r}: outputs"
-        raise bad(what, f"give a path for each name, as {{'mean': '/tmp/mean.txt'}}, not {given!r}")
+        raise bad(what, f"give a dict of paths, such as {{'mean': '/tmp/mean.txt'}}, not {given!r}")
     if taken := {RESULT, STDOUT} & set(given):
         raise bad(
             f"task {name!r}: outputs",
-            f"{taken.pop()!r} is taken: {RESULT!r} is what a function returns, {STDOUT!r} what is "
-            "printed with stdout=True",
+            f"{taken.pop()!r} is reserved: {RESULT!r} is the return value of a function, "
+            f"{STDOUT!r} the standard output with stdout=True",
         )
     return tuple({"name": key, "path": path} for key, path in given.items())
 
 
 def flag(given: object, what: str) -> bool:
-    """Return what is True or False."""
+    """Return a bool unchanged."""
     if not isinstance(given, bool):
         raise bad(what, f"give True or False, not {given!r}")
     return given
@@ -168,31 +167,32 @@ def flag(given: object, what: str) -> bool:
 
 def _variables(env: Mapping[str, Any], what: str) -> tuple[EnvVar, ...]:
     for name in set(TAKEN_ENV) & set(env):
-        raise bad(what, f"environment variable {name!r} is set by Argo itself: choose another name")
+        raise bad(what, f"environment variable {name!r} is set by Argo: choose another name")
     try:
-        # The path alone, also where what the operation is given is given to the task again.
+        # Users pass the operation's `shared_directory` to the task too; the variable is the path.
         if isinstance(path := env.get(SHARED_DIRECTORY), str) and ":" in path:
             env = {**env, SHARED_DIRECTORY: SharedVolume.parse(path).mount_path}
-        passed = {name: one for name, one in env.items() if isinstance(one, OutputReference)}
-        found = {one.name: one for one in variables({**env, **dict.fromkeys(passed)})}
-        found |= {name: _passed(name, one) for name, one in passed.items()}
-        return tuple(found[name] for name in env if name in found)
+        references = {name: one for name, one in env.items() if isinstance(one, OutputReference)}
+        made = {one.name: one for one in variables({**env, **dict.fromkeys(references)})}
+        made |= {name: _reference(name, one) for name, one in references.items()}
+        return tuple(made[name] for name in env if name in made)
     except InvalidOperation as error:
         raise bad(what, str(error)) from error
 
 
-def _passed(name: str, one: OutputReference) -> EnvVar:
+def _reference(name: str, one: OutputReference) -> EnvVar:
     return EnvVar.model_validate({"name": name, "valueFrom": one.to_source()})
 
 
 def problems(error: ValidationError) -> str:
-    """Return what is wrong, by the names of arguments."""
-    found = error.errors(include_url=False, include_context=False)
-    return "; ".join(dict.fromkeys(_problem(one["loc"], one["msg"], one["input"]) for one in found))
+    """Return the validation errors, with the names of arguments in place of fields."""
+    details = error.errors(include_url=False, include_context=False)
+    texts = (_problem(one["loc"], one["msg"], one["input"]) for one in details)
+    return "; ".join(dict.fromkeys(texts))
 
 
-def _problem(place: tuple[int | str, ...], message: str, given: object) -> str:
-    words = [str(word) for word in place]
+def _problem(location: tuple[int | str, ...], message: str, given: object) -> str:
+    words = [str(word) for word in location]
     for length in (2, 1):
         if argument := _ARGUMENTS.get(".".join(words[:length])):
             words = [argument, *words[length:]]

@@ -1,4 +1,4 @@
-"""Which names of its module a piece of code uses, and how each is had in another process."""
+"""Find the names of its module that a definition uses, and the code that defines them elsewhere."""
 
 from __future__ import annotations
 
@@ -15,41 +15,45 @@ from typing_extensions import override
 
 
 @dataclass(frozen=True)
-class Used:
-    """Names that a definition uses, each with the dotted paths that begin with it."""
+class UsedNames:
+    """Names that a definition uses, each with the dotted paths that start with it."""
 
     needed: dict[str, tuple[str, ...]]
     hints: dict[str, tuple[str, ...]]
-    """Those that only type hints name."""
+    """Names in type hints only."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """A value as Python writes it."""
+class Literal:
+    """Python code of a value."""
 
     expression: str
     imports: tuple[str, ...] = field(default=())
 
 
-def used(node: ast.AST) -> Used:
-    """Return what a definition uses of its module, builtins and names of its own file alike."""
+def used_by(node: ast.AST) -> UsedNames:
+    """Return the global names that a definition uses, including builtins."""
     paths: dict[str, set[str]] = {}
     for name, path in _paths(node):
         paths.setdefault(name, set()).add(path)
-    bare = _Unhinted().visit(ast.parse(ast.unparse(node)))
+    bare = _RemoveHints().visit(ast.parse(ast.unparse(node)))
     table = symtable.symtable(ast.unparse(bare), "<task>", "exec")
     needed = sorted(set(_free(table, top=True)))
     hints = sorted({name for hint in _hints(node) for name, _ in _paths(hint)} - set(needed))
-    return Used(
+    return UsedNames(
         {name: tuple(sorted(paths.get(name, ()))) for name in needed},
         {name: tuple(sorted(paths.get(name, ()))) for name in hints},
     )
 
 
 def imports(name: str, value: object, paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the statements by which a module has this value under this name; none if none do.
+    """Return the import statements that define this name with this value; empty if none do.
 
-    `paths` are the dotted paths that are used of it.
+    Args:
+        name: the name.
+        value: its value.
+        paths: the dotted paths that start with the name.
+
     """
     if isinstance(value, types.ModuleType):
         return tuple(_module(name, value, paths))
@@ -62,18 +66,18 @@ def imports(name: str, value: object, paths: Iterable[str]) -> tuple[str, ...]:
     return (f"from {module.__name__} import {own}" + (f" as {name}" if own != name else ""),)
 
 
-def written(value: object) -> Written | None:
-    """Return a plain value as Python writes it, or None if it is not plain."""
+def literal(value: object) -> Literal | None:
+    """Return the Python code of a value, or None if it has none."""
     if isinstance(value, logging.Logger):
-        return Written(f"logging.getLogger({value.name!r})", ("import logging",))
+        return Literal(f"logging.getLogger({value.name!r})", ("import logging",))
     if isinstance(value, re.Pattern):
-        return Written(f"re.compile({value.pattern!r}, {value.flags})", ("import re",))
+        return Literal(f"re.compile({value.pattern!r}, {value.flags})", ("import re",))
     text = repr(value)
     try:
         same = ast.literal_eval(text) == value
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return None
-    return Written(text) if same else None
+    return Literal(text) if same else None
 
 
 def _module(name: str, module: types.ModuleType, paths: Iterable[str]) -> Iterator[str]:
@@ -83,7 +87,7 @@ def _module(name: str, module: types.ModuleType, paths: Iterable[str]) -> Iterat
     yield f"import {whole}" if whole == name else f"import {whole} as {name}"
     for path in paths:
         words = path.split(".")[1:]
-        # `import a.b` binds `a` alone; which modules of it are used, the code says.
+        # `import a.b` binds only `a`, so the paths determine which submodules are imported.
         depth = 0
         while depth < len(words) and ".".join([whole, *words[: depth + 1]]) in sys.modules:
             depth += 1
@@ -92,7 +96,7 @@ def _module(name: str, module: types.ModuleType, paths: Iterable[str]) -> Iterat
 
 
 def _paths(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield each name with each dotted path that begins with it."""
+    """Yield each name with each dotted path that starts with it."""
     for one in ast.walk(node):
         if isinstance(one, ast.Name):
             yield one.id, one.id
@@ -122,8 +126,8 @@ def _hints(node: ast.AST) -> Iterator[ast.expr]:
             yield one.returns
 
 
-class _Unhinted(ast.NodeTransformer):
-    """Takes type hints off."""
+class _RemoveHints(ast.NodeTransformer):
+    """Removes type hints."""
 
     @override
     def visit_arg(self, node: ast.arg) -> ast.arg:

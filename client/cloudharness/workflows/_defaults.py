@@ -1,4 +1,4 @@
-"""What holds where nothing is said. The numbers are CloudHarness's."""
+"""Default values, taken from CloudHarness."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ DEFAULT_TTL_STRATEGY: Final[Mapping[str, int]] = {
     "secondsAfterSuccess": 1200,
     "secondsAfterFailure": 7200,
 }
-"""How long a Workflow is kept after its end, in seconds."""
+"""Seconds for which a Workflow is kept after it has ended."""
 DEFAULT_VOLUME_SIZE: Final = 10
-"""MiB of a volume that is made for an operation."""
+"""Size in MiB of a volume that is created for an operation."""
 DEFAULT_SHARED_DIRECTORY: Final = "/mnt/shared"
-"""Where a shared directory is that is asked for by True."""
+"""Mount path for `shared_directory=True`."""
+DEFAULT_RETRY_LIMIT: Final = 10
+"""Number of retries of a task that runs in a container image of its own."""

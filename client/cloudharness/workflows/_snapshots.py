@@ -1,4 +1,4 @@
-"""Operations and Workflows as they were when they were read."""
+"""Operations and Workflows at the time they were read from the API server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Manifest = dict[str, Any]
 
 
 class Phase:
-    """Where an operation or a Workflow is in its life."""
+    """The phases of operations and Workflows."""
 
     Pending: Final = "Pending"
     Running: Final = "Running"
@@ -43,18 +43,18 @@ class Phase:
         )
 
 
-_ENDS: Final = (Phase.Succeeded, Phase.Skipped, Phase.Failed, Phase.Error, Phase.Cancelled)
+_FINAL: Final = (Phase.Succeeded, Phase.Skipped, Phase.Failed, Phase.Error, Phase.Cancelled)
 
 
 class Raw(dict[str, Any]):
-    """A manifest, whose fields are attributes too, in Argo's spelling or in Python's.
+    """A manifest whose fields are also attributes, in Argo's or in Python's spelling.
 
-    `raw["status"]["startedAt"]`, `raw.status.startedAt` and `raw.status.started_at` are the same;
-    what is not there is None.
+    `raw["status"]["startedAt"]`, `raw.status.startedAt` and `raw.status.started_at` are the same.
+    An attribute for a missing field is None.
     """
 
     def __getattr__(self, name: str) -> Any:
-        """Return a field."""
+        """Return a field, or None if it is missing."""
         if name.startswith("__"):
             raise AttributeError(name)
         first, *rest = name.split("_")
@@ -69,13 +69,13 @@ def _raw(value: Any) -> Any:
 
 
 class Workflow:
-    """An operation, or an Argo Workflow that is none's, as it was when it was read.
+    """An operation, or an Argo Workflow that belongs to no operation, at the time it was read.
 
     Attributes:
-        name: its name.
-        status: one of `Phase`; None if nobody has looked at it yet.
-        create_time: when it was made.
-        raw: all of it.
+        name: name of the object.
+        status: its `Phase`. None: it has no status yet.
+        create_time: its creation time. None: it is not stored.
+        raw: its manifest.
 
     """
 
@@ -88,28 +88,28 @@ class Workflow:
 
     @property
     def is_operation(self) -> bool:
-        """Whether it is an operation, and no Workflow alone."""
+        """Whether this is an operation, not a Workflow."""
         return self.raw.get("kind") == KIND
 
     def is_finished(self) -> bool:
-        """Return whether it has ended, however."""
-        return self.status in _ENDS
+        """Return whether it has ended in any phase."""
+        return self.status in _FINAL
 
     def succeeded(self) -> bool:
-        """Return whether it has ended well."""
+        """Return whether it has succeeded."""
         return self.status == Phase.Succeeded
 
     def failed(self) -> bool:
-        """Return whether it has ended otherwise than well."""
+        """Return whether it has ended without success."""
         return self.is_finished() and not self.succeeded()
 
     def get_status_message(self) -> str:
-        """Return a sentence about where it is; empty if there is none."""
+        """Return the message of the status, or an empty text."""
         return (self.raw.get("status") or {}).get("message") or ""
 
     @property
     def pod_names(self) -> list[str]:
-        """Names of the pods of its tasks, of the latest attempt of each."""
+        """Names of the pods of the latest attempt of each task."""
         if self.is_operation:
             tasks = (self.raw.get("status") or {}).get("tasks") or ()
             return [task["podName"] for task in tasks if task.get("podName")]
@@ -134,8 +134,8 @@ class SearchResult:
     """One page of operations and Workflows.
 
     Attributes:
-        items: those on this page, as `Workflow`.
-        continue_token: what `get_workflows` takes for the next page; None if this is the last.
+        items: the operations and Workflows.
+        continue_token: argument of `get_workflows` for the next page. None: this is the last page.
         raw: the manifests.
 
     """
@@ -146,11 +146,11 @@ class SearchResult:
         self.raw = [item.raw for item in self.items]
 
     def __len__(self) -> int:
-        """Return how many are on this page."""
+        """Return the number of items."""
         return len(self.items)
 
     def __iter__(self) -> Iterator[Workflow]:
-        """Yield those on this page."""
+        """Yield the items."""
         return iter(self.items)
 
     @override

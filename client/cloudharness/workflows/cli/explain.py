@@ -1,4 +1,4 @@
-"""Why an operation failed, or waits, and what to do about it, in words."""
+"""Explain why an operation failed or waits, and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ from cloudharness_operation.model import Operation
 from cloudharness_operation.record import Failure, Phase, TaskPhase, TaskStatus
 
 _FIXES: Final = {
-    # Of a task.
+    # Reasons of tasks.
     "OOMKilled": "give the task more memory: resources.limits.memory",
-    "Evicted": "the node ran short of something: ask for what the task needs in resources.requests "
-    "(memory, ephemeral-storage), or let it be tried again: retry",
-    "PodDeleted": "somebody or something deleted its pod, as a drained node does: let it be tried "
-    "again: retry",
-    "ExecutorFailed": "Argo's own container failed, not the task: the message says of what; if it "
-    "names rights, look at the task's service account",
-    "ImagePullFailed": "look at the image's name and tag, and at imagePullSecrets",
-    "Unschedulable": "no node has room or fits: look at resources.requests, nodeSelector and "
-    "tolerations, and at the nodes",
-    "CreateContainerConfigError": "what the pod refers to is not there, as a Secret or ConfigMap",
-    "CreateContainerError": "the container cannot be made: look at its command and its volumes",
-    "RunContainerError": "the container cannot be started: look at its command",
-    # Of the whole.
-    "DeadlineExceeded": "it took longer than activeDeadlineSeconds lets it: raise that, or see in "
-    "the logs what took the time",
-    "PendingDeadlineExceeded": "a pod did not start in time: mend what it waits for, or raise "
+    "Evicted": "the node ran out of a resource: set resources.requests (memory, "
+    "ephemeral-storage) of the task, or retry it: retry",
+    "PodDeleted": "the pod was deleted, for example because its node was drained: retry the "
+    "task with retry",
+    "ExecutorFailed": "a container of Argo failed, not the task's; the message has the cause. If "
+    "it mentions permissions, check the roles of the task's service account",
+    "ImagePullFailed": "check the image's name and tag, and imagePullSecrets",
+    "Unschedulable": "no node has enough resources or matches: "
+    "check resources.requests, nodeSelector, tolerations, and the nodes",
+    "CreateContainerConfigError": "an object that the pod refers to does not exist, such as a "
+    "Secret or ConfigMap",
+    "CreateContainerError": "the container cannot be created: check its command and its volumes",
+    "RunContainerError": "the container cannot be started: check its command",
+    # Reasons of operations.
+    "DeadlineExceeded": "the run exceeded activeDeadlineSeconds: increase it, or find the slow "
+    "task in the logs",
+    "PendingDeadlineExceeded": "a pod was pending for too long: fix its cause, or increase "
     "pendingDeadlineSeconds",
-    "InvalidSpec": "correct the field that the message names, and apply it anew with another runId",
-    "SubmissionFailed": "the API server does not take the Workflow: the message says why",
+    "InvalidSpec": "correct the field that the message names, and apply the operation with "
+    "another runId",
+    "SubmissionFailed": "the API server rejects the Workflow: the message gives the reason",
     "NameTaken": "delete the Workflow of that name, or choose another name",
-    "WorkflowLost": "somebody deleted the Workflow while it ran: run it again with another runId",
-    "WorkflowError": "Argo could not go on with it: the message says why; Argo's controller log "
-    "says more",
-    "GroupBusy": "it begins when those before it in its concurrencyGroup have ended",
+    "WorkflowLost": "the Workflow was deleted while it was running: set another runId to run again",
+    "WorkflowError": "Argo could not process the Workflow: the message gives the reason, the log "
+    "of Argo's controller has details",
+    "GroupBusy": "it starts after the earlier operations of its concurrencyGroup have ended",
     "Suspended": "set spec.suspend to false: `cloudharness-operation resume {name}`",
 }
 _EXIT_CODES: Final = {
-    126: "what it was to run cannot be executed: is it executable?",
-    127: "what it was to run is not there: is it in the image, and on its PATH?",
-    137: "it was killed (SIGKILL): often for memory, or because it did not stop when asked to",
+    126: "the command cannot be executed: is it executable?",
+    127: "the command was not found: is it in the image, and on its PATH?",
+    137: "it was killed (SIGKILL): often for its memory, or because it ignored SIGTERM",
     139: "it crashed (SIGSEGV)",
-    143: "it was asked to stop (SIGTERM)",
+    143: "it was terminated (SIGTERM)",
 }
 _BAD: Final = (TaskPhase.FAILED, TaskPhase.ERROR)
 
 
 def lines(state: Operation) -> Iterator[str]:
-    """Yield what is known of why an operation has failed, or of what it waits for."""
+    """Yield why an operation has failed or waits, as lines."""
     status, name = state.status, state.metadata.name
     phase = status.phase or Phase.PENDING
     if phase is Phase.SUCCEEDED:
@@ -60,7 +62,7 @@ def lines(state: Operation) -> Iterator[str]:
     if status.message:
         yield from _indented(status.message)
     if status.failure:
-        yield from _failed(state, status.failure)
+        yield from _failure(state, status.failure)
     explained = {status.failure.reason if status.failure else None}
     for task in status.tasks:
         if task.phase is TaskPhase.PENDING and task.reason:
@@ -70,10 +72,10 @@ def lines(state: Operation) -> Iterator[str]:
             explained.add(task.reason)
     if status.reason not in explained:
         yield from _fix(status.reason, name)
-    yield from _untold(state)
+    yield from _unpublished(state)
 
 
-def _failed(state: Operation, failure: Failure) -> Iterator[str]:
+def _failure(state: Operation, failure: Failure) -> Iterator[str]:
     task = next((one for one in state.status.tasks if one.name == failure.task), None)
     code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
     yield f"task {failure.task} failed first: {failure.reason or 'Error'}{code}{_where(task)}"
@@ -101,10 +103,10 @@ def _where(task: TaskStatus | None) -> str:
     return f"{attempts}{node}" + (f", pod {task.pod_name}" if task.pod_name else "")
 
 
-def _untold(state: Operation) -> Iterator[str]:
+def _unpublished(state: Operation) -> Iterator[str]:
     for one in state.status.conditions:
         if one.type == "Notified" and one.status == "False" and state.status.completion_time:
-            yield f"its end is not told to Kafka: {one.reason}"
+            yield f"the exit event is not published to Kafka: {one.reason}"
             yield from _indented(one.message or "")
 
 

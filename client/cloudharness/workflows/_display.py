@@ -1,4 +1,4 @@
-"""A table of an operation's tasks that is redrawn while it runs, in a terminal or a notebook."""
+"""Show a table of an operation's tasks while it runs, in a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from typing import Any, Final, Self, TextIO
 
 from typing_extensions import override
 
-from cloudharness.workflows.colours import painted
-from cloudharness.workflows.wording import MARKS, aligned, all_tasks, said, took
+from cloudharness.workflows._format import (
+    MARKS,
+    aligned,
+    all_tasks,
+    coloured,
+    task_duration,
+    task_message,
+)
 from cloudharness_operation.model import Operation
 from cloudharness_operation.record import TaskStatus
 
@@ -20,7 +26,7 @@ _COLUMNS: Final = ("", "TASK", "PHASE", "TIME", "NODE", "")
 
 
 def rows(state: Operation, now: datetime) -> list[str]:
-    """Return the lines of the table."""
+    """Return the operation's state and the table of its tasks, as lines."""
     status = state.status
     lines = aligned([_COLUMNS, *(_row(task, now) for task in all_tasks(state).values())])
     phase = status.phase.value if status.phase else "Pending"
@@ -30,25 +36,25 @@ def rows(state: Operation, now: datetime) -> list[str]:
 
 
 def _row(task: TaskStatus, now: datetime) -> tuple[str, ...]:
-    where = task.node_name or ""
-    return MARKS[task.phase], task.name, task.phase.value, took(task, now), where, said(task)[:60]
+    phase, node = task.phase, task.node_name or ""
+    message = task_message(task)[:60]
+    return MARKS[phase], task.name, phase.value, task_duration(task, now), node, message
 
 
 Draw = Callable[[Operation, datetime], list[str]]
-"""Makes lines of a state, at a time; of the first alone something is seen where no screen is."""
+"""Returns the lines for a state at a time. A file that is not a terminal gets only the first."""
 
 _SECOND: Final = 1.0
 
 
 class Display:
-    """Shows states, one in place of the other.
+    """Shows the latest state of an operation, replacing the previous one.
 
-    As long as it is open, times that pass are seen to pass on a terminal, also while nothing
-    else changes.
+    A context manager: inside it, a thread updates the durations on a terminal every second.
 
     Args:
-        out: where to.
-        draw: what is shown of a state.
+        out: the file to write to.
+        draw: returns the lines for a state.
 
     """
 
@@ -59,55 +65,62 @@ class Display:
         self._terminal = out.isatty()
         self._shown: list[str] = []
         self._state: Operation | None = None
-        self._showing = threading.Lock()
-        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._clock = threading.Thread(target=self._tick, name="display", daemon=True)
 
     @classmethod
     def chosen(cls, show: bool | Display | None, out: TextIO | None = None) -> Display | None:  # noqa: FBT001
-        """Return a display, or None if nobody would see it. None: where somebody looks."""
+        """Return a display, or None for no display.
+
+        Args:
+            show: a display, which is returned; or whether to show the state. None: only in a
+                terminal or a notebook.
+            out: the file to write to. None: stderr.
+
+        """
         if isinstance(show, Display):
             return show
-        one = cls(out or sys.stderr)
-        wanted = (one._terminal or one._notebook is not None) if show is None else show
-        return one if wanted else None
+        display = cls(out or sys.stderr)
+        visible = display._terminal or display._notebook is not None
+        return display if (visible if show is None else show) else None
 
     def __enter__(self) -> Self:
-        """Have time pass."""
+        """Start to update durations."""
         if self._terminal:
             self._clock.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave what is shown as it is."""
-        self._over.set()
+        """Stop to update durations. The last state remains visible."""
+        self._closed.set()
         if self._clock.is_alive():
             self._clock.join()
 
     def show(self, state: Operation) -> None:
-        """Show a state."""
-        with self._showing:
+        """Show a state in place of the previous one."""
+        with self._lock:
             self._state = state
             self._show(state)
 
     def _tick(self) -> None:
-        while not self._over.wait(_SECOND):
-            with self._showing:
+        while not self._closed.wait(_SECOND):
+            with self._lock:
                 if self._state:
                     self._show(self._state)
 
     def _show(self, state: Operation) -> None:
         lines = self._draw(state, datetime.now(UTC))  # noqa: TID251 - a clock on a screen.
         if self._terminal:
-            lines = _fitting(lines)
+            lines = _fit_terminal(lines)
         if lines == self._shown:
             return
         if self._notebook is not None:
             self._notebook(lines)
         elif self._terminal:
-            # Up to where the last one began, and each line anew.
+            # Move up to the first line of the previous state, and overwrite each line.
             up = f"\x1b[{len(self._shown)}A" if self._shown else ""
-            new = "".join(f"\r\x1b[2K{painted(line)}\n" for line in lines)
+            new = "".join(f"\r\x1b[2K{coloured(line)}\n" for line in lines)
             self._out.write(f"{up}{new}\x1b[J")
         else:
             self._out.write(lines[0] + "\n")
@@ -115,17 +128,17 @@ class Display:
         self._shown = lines
 
 
-def _fitting(lines: list[str]) -> list[str]:
-    """Return what a terminal has room for: it cannot be redrawn above its first line."""
+def _fit_terminal(lines: list[str]) -> list[str]:
+    """Cut the text to the terminal's size: lines that have scrolled away cannot be overwritten."""
     size = shutil.get_terminal_size()
-    # A line that is wrapped would be two.
+    # A longer line would take two rows.
     cut = [line[: size.columns - 1] for line in lines]
     room = size.lines - 1
     return cut if len(cut) <= room else [*cut[: room - 1], f"… {len(cut) - room + 1} more"]
 
 
 def _notebook() -> Any:
-    """Return what shows lines in the cell of a notebook, if this is one."""
+    """Return a function that shows lines in the current cell, or None outside a notebook."""
     shell = sys.modules.get("IPython")
     if shell is None or getattr(shell.get_ipython(), "kernel", None) is None:
         return None
