@@ -222,6 +222,30 @@ def test_a_result_that_is_nowhere_is_told() -> None:
     assert _outputs.return_values(one, Script(packed)) == {"t": [1]}
 
 
+ORDERS: list[tuple[str, list[str], list[str], list[str]]] = [
+    ("as they ended", ["a", "b", "c"], ["c", "a", "b"], ["a", "b", "c"]),
+    ("written in another order", ["c", "a", "b"], ["a", "b", "c"], ["c", "a", "b"]),
+    ("one has none", ["a", "b", "c"], ["c", "a"], ["a", "c"]),
+    ("one is of a former run", ["b", "c"], ["a", "c", "b"], ["b", "c", "a"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "ended", "expected"), [row[1:] for row in ORDERS], ids=[row[0] for row in ORDERS]
+)
+def test_results_are_in_the_order_of_the_tasks(
+    tasks: list[str], ended: list[str], expected: list[str]
+) -> None:
+    found = state(
+        "Succeeded", outputs=[{"task": one, "name": "result", "value": "1"} for one in ended]
+    )
+    (task,) = found["spec"]["tasks"]
+    found["spec"] |= {"type": "Parallel", "tasks": [{**task, "name": name} for name in tasks]}
+    one = AttachedOperation(Script(found, found), found)
+    assert list(one.result()) == expected
+    assert list(one.outputs()) == expected
+
+
 PARAMETER = {"name": "result", "value": "[1]"}
 
 

@@ -343,3 +343,13 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 )
 def test_variables_are_put_in_as_kubernetes_does(text: str, expected: str) -> None:
     assert expanded(text, {"A": "1"}) == expected
+
+
+def test_results_of_groups_are_in_the_order_of_the_tasks() -> None:
+    def python(name: str, group: int) -> dict[str, Any]:
+        source = "def f(): return 1"
+        return {"name": name, "group": group, "python": {"source": source, "function": "f"}}
+
+    written = {"type": "SimpleDag", "tasks": [python("b", 1), python("a", 0)]}
+    run = LocalRun("local", OperationSpec.model_validate(written), lambda _: None, 30)
+    assert list(run.return_values()) == ["b", "a"]

@@ -75,7 +75,7 @@ class LocalRun:
     _directory: Path = field(init=False)
 
     def return_values(self) -> dict[str, Any]:
-        """Run the operation; return the return values of its Python tasks, by task.
+        """Run the operation; return the return values of its Python tasks, in the tasks' order.
 
         Raises:
             OperationFailed: a task failed, and all its retries.
@@ -102,7 +102,7 @@ class LocalRun:
                     for name, one in results.items():
                         self._outputs |= {(name, key): text for key, text in one.outputs.items()}
                     values |= {n: r.value for n, r in results.items() if _has_result(self.spec, n)}
-        return values
+        return {task.name: values[task.name] for task in self.spec.tasks if task.name in values}
 
     def _run_group(self, group: list[Task], deadline: float | None) -> dict[str, AttemptResult]:
         """Run the tasks of a group at the same time, within the limit of `parallelism`."""

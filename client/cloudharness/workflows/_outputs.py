@@ -82,7 +82,9 @@ def output_texts(state: Operation, connection: Connection) -> dict[str, dict[str
 
 
 def _in_task_order(state: Operation) -> list[OutputStatus]:
-    return list(state.status.outputs)
+    """Return the outputs in the order of the spec; the status has them as their tasks ended."""
+    position = {task.name: number for number, task in enumerate(state.spec.tasks)}
+    return sorted(state.status.outputs, key=lambda one: position.get(one.task, len(position)))
 
 
 def _parse(text: str, task: str) -> Any:
