@@ -395,11 +395,11 @@ def test_where_nobody_looks_nothing_is_shown_but_if_it_is_asked_for() -> None:
 
 def test_in_a_notebook_it_is_shown_in_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what IPython documents of `display`: it is not installed here."""
-    shown: list[str] = []
+    shown: list[tuple[str, str | None]] = []
 
     class Handle:
-        def update(self, what: object) -> None:
-            shown.append(repr(what))
+        def update(self, what: Any) -> None:
+            shown.append((repr(what), what._repr_html_()))
 
     shell = types.SimpleNamespace(kernel=object())
     display = types.SimpleNamespace(
@@ -410,7 +410,13 @@ def test_in_a_notebook_it_is_shown_in_its_cell(monkeypatch: pytest.MonkeyPatch) 
     one = Display.chosen(None, io.StringIO())
     assert one is not None
     one.show(Operation.parse(state("Running")))
-    assert shown[0].startswith(f"{NAME} Running\n")
+    text, html = shown[0]
+    assert text.startswith(f"{NAME} Running\n")
+    assert html is not None
+    assert html.endswith("</table></div>")
+    # What a caller draws has no HTML.
+    Display(io.StringIO(), lambda *_: ["drawn"]).show(Operation.parse(state("Running")))
+    assert shown[1] == ("drawn", None)
 
 
 class Maker(Script):

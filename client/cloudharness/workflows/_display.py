@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Self, TextIO
 
 from typing_extensions import override
@@ -15,10 +15,12 @@ from cloudharness.workflows._format import (
     MARKS,
     aligned,
     all_tasks,
+    clock,
     coloured,
     task_duration,
     task_message,
 )
+from cloudharness.workflows._html import operation_html
 from cloudharness_operation.model import Operation
 from cloudharness_operation.record import TaskStatus
 
@@ -42,7 +44,7 @@ def _row(task: TaskStatus, now: datetime) -> tuple[str, ...]:
 
 
 Draw = Callable[[Operation, datetime], list[str]]
-"""Returns the lines for a state at a time. A file that is not a terminal gets only the first."""
+"""Returns the lines for a state at a time. Only a terminal shows more than the first line."""
 
 _SECOND: Final = 1.0
 
@@ -50,7 +52,8 @@ _SECOND: Final = 1.0
 class Display:
     """Shows the latest state of an operation, replacing the previous one.
 
-    A context manager: inside it, a thread updates the durations on a terminal every second.
+    A context manager: inside it, a thread updates the durations every second, on a terminal and in
+    a notebook.
 
     Args:
         out: the file to write to.
@@ -87,7 +90,7 @@ class Display:
 
     def __enter__(self) -> Self:
         """Start to update durations."""
-        if self._terminal:
+        if self._terminal or self._notebook is not None:
             self._clock.start()
         return self
 
@@ -110,13 +113,16 @@ class Display:
                     self._show(self._state)
 
     def _show(self, state: Operation) -> None:
-        lines = self._draw(state, datetime.now(UTC))  # noqa: TID251 - a clock on a screen.
+        now = clock()
+        lines = self._draw(state, now)
         if self._terminal:
             lines = _fit_terminal(lines)
         if lines == self._shown:
             return
         if self._notebook is not None:
-            self._notebook(lines)
+            # Only the default table has a form in HTML.
+            html = operation_html(state, now) if self._draw is rows else None
+            self._notebook("\n".join(lines), html)
         elif self._terminal:
             # Move up to the first line of the previous state, and overwrite each line.
             up = f"\x1b[{len(self._shown)}A" if self._shown else ""
@@ -146,12 +152,19 @@ def _notebook() -> Any:
 
     handle = display(Pretty(""), display_id=True)
 
-    class _Text:
-        def __init__(self, text: str) -> None:
-            self._text = text
+    return lambda text, html: handle.update(_Shown(text, html))
 
-        @override
-        def __repr__(self) -> str:
-            return self._text
 
-    return lambda lines: handle.update(_Text("\n".join(lines)))
+class _Shown:
+    """A text, and its HTML for notebooks, which use the text if the HTML is None."""
+
+    def __init__(self, text: str, html: str | None) -> None:
+        self._text = text
+        self._html = html
+
+    @override
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str | None:
+        return self._html

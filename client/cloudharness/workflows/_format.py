@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from cloudharness_operation.model import Operation
@@ -50,6 +50,11 @@ _MARKS: Final = re.compile("[✔▶·✖]")
 _WORDS: Final = re.compile(
     "|".join([*(rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in _COLOURS), "[█▒░]+"])
 )
+
+
+def clock() -> datetime:
+    """Return the current time, for ages and durations."""
+    return datetime.now(UTC)  # noqa: TID251 - the clock of what people see.
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,11 @@ from cloudharness.workflows._lifecycle import LifecycleMethods
 from cloudharness.workflows._results import ResultMethods
 from cloudharness.workflows._snapshots import Phase, Workflow
 from cloudharness.workflows._submission import SubmittedOperation, create_operation
-from cloudharness.workflows.errors import WorkflowException
+from cloudharness.workflows.errors import (
+    ClusterUnavailable,
+    WorkflowException,
+    WorkflowNotFound,
+)
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
         _async,
         _display,
         _follower,
+        _format,
+        _html,
         _operation_spec,
         _outputs,
     )
@@ -32,8 +38,8 @@ if TYPE_CHECKING:
     from cloudharness_operation.record import OperationStatus
 else:
     _allvalues, _async, _display = map(lazy_module, ("_allvalues", "_async", "_display"))
-    _follower, _operation_spec = map(lazy_module, ("_follower", "_operation_spec"))
-    _outputs = lazy_module("_outputs")
+    _follower, _format, _html = map(lazy_module, ("_follower", "_format", "_html"))
+    _operation_spec, _outputs = map(lazy_module, ("_operation_spec", "_outputs"))
 
 Manifest = dict[str, Any]
 
@@ -148,12 +154,13 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
     def _watch(
         self, timeout: float | None, stop: threading.Event | None
     ) -> Iterator[OperationStatus]:
-        return (state.status for state in self.submitted().follower(timeout, stop).states())
+        states = self.submitted().follower(timeout, stop).states()
+        return (_html.HtmlStatus.of(state) for state in states)
 
     @property
     def status(self) -> OperationStatus:
         """The status, read from the API server on each access."""
-        return _follower.parse(self.submitted().read()).status
+        return _html.HtmlStatus.of(_follower.parse(self.submitted().read()))
 
     @override
     def refresh(self) -> Workflow:
@@ -168,6 +175,18 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
     def is_error(self) -> bool:
         """Return whether the operation has been submitted and has ended as `Failed` or `Error`."""
         return self._submitted is not None and self.refresh().status in (Phase.Failed, Phase.Error)
+
+    def _repr_html_(self) -> str:
+        """Return a summary of the operation, or its current state if it is submitted."""
+        if self._submitted is None or self.persisted is None:
+            return _html.manifest_html(self.to_manifest())
+        note = ""
+        try:
+            self.refresh()
+        except (ClusterUnavailable, WorkflowNotFound) as error:
+            note = f"last known state: {error}"
+        state = _follower.parse(self.persisted.raw)
+        return _html.operation_html(state, _format.clock(), note)
 
     async def submit_async(
         self, *, namespace: str | None = None, client: ApiClient | None = None

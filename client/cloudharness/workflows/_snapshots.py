@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from typing_extensions import override
 
+from cloudharness.workflows._lazy_import import lazy_module
 from cloudharness_operation.argo import pod_names
 from cloudharness_operation.names import KIND
+
+if TYPE_CHECKING:
+    from cloudharness.workflows import _html
+else:
+    _html = lazy_module("_html")
 
 Manifest = dict[str, Any]
 
@@ -114,6 +120,9 @@ class Workflow:
             tasks = (self.raw.get("status") or {}).get("tasks") or ()
             return [task["podName"] for task in tasks if task.get("podName")]
         return pod_names(self.raw)
+
+    def _repr_html_(self) -> str:
+        return _html.summary_html(self.name, self.status, self.get_status_message())
 
     @override
     def __repr__(self) -> str:

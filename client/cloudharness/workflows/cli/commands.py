@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import click
@@ -12,6 +11,7 @@ import click
 from cloudharness.workflows import _lifecycle
 from cloudharness.workflows._display import Display
 from cloudharness.workflows._follower import parse
+from cloudharness.workflows._format import clock
 from cloudharness.workflows._snapshots import Workflow
 from cloudharness.workflows.attach import AttachedOperation
 from cloudharness.workflows.cli import explain, printing, tables, tree
@@ -32,11 +32,6 @@ timeout = click.option(
 no_wait = click.option(
     "--no-wait", is_flag=True, help="Return without waiting for the change to take effect."
 )
-
-
-def clock() -> datetime:
-    """Return the current time, for ages and durations."""
-    return datetime.now(UTC)  # noqa: TID251 - a clock on a screen.
 
 
 @click.command("list")
