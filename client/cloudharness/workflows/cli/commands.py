@@ -15,15 +15,15 @@ from cloudharness.workflows._format import clock
 from cloudharness.workflows._snapshots import Workflow
 from cloudharness.workflows.attach import AttachedOperation
 from cloudharness.workflows.cli import explain, printing, tables, tree
-from cloudharness.workflows.cli.target import Target, completed, located
+from cloudharness.workflows.cli.target import Target, complete_names, with_target
 from cloudharness.workflows.cli.times import SECONDS
 from cloudharness.workflows.errors import OperationFailed
 from cloudharness_operation.record import Phase
 
 FORMS: Final = ("json", "yaml", "name")
 
-name = click.argument("name", shell_complete=completed)
-names = click.argument("names", nargs=-1, required=True, shell_complete=completed)
+name = click.argument("name", shell_complete=complete_names)
+names = click.argument("names", nargs=-1, required=True, shell_complete=complete_names)
 timeout = click.option(
     "--timeout",
     type=SECONDS,
@@ -35,7 +35,7 @@ no_wait = click.option(
 
 
 @click.command("list")
-@located
+@with_target
 @click.option("-A", "--all-namespaces", is_flag=True, help="List all namespaces.")
 @click.option("-l", "--selector", help="Label selector, as in kubectl.")
 @click.option(
@@ -65,14 +65,14 @@ def list_operations(
         printing.manifests(found, output)
     elif found:
         wide = output == "wide"
-        printing.say(tables.listed(found, clock(), wide=wide, everywhere=all_namespaces))
+        printing.print_lines(tables.listed(found, clock(), wide=wide, everywhere=all_namespaces))
     else:
         where = "any namespace" if all_namespaces else f"namespace {target.connection().namespace}"
         click.echo(f"No operations found in {where}.", err=True)
 
 
 @click.command
-@located
+@with_target
 @name
 @click.option("-o", "--output", type=click.Choice([*FORMS, "wide", "gantt"]), help="Output format.")
 def get(target: Target, name: str, output: str | None) -> None:
@@ -82,13 +82,13 @@ def get(target: Target, name: str, output: str | None) -> None:
         printing.manifests([manifest], output)
         return
     state = parse(manifest)
-    printing.say((tree.gantt if output == "gantt" else tree.lines)(state, clock()))
+    printing.print_lines((tree.gantt if output == "gantt" else tree.lines)(state, clock()))
     if output == "wide":
-        printing.say(tree.more(state))
+        printing.print_lines(tree.more(state))
 
 
 @click.command
-@located
+@with_target
 @name
 @click.option("--gantt", is_flag=True, help="Show a bar for the duration of each task.")
 @timeout
@@ -125,7 +125,7 @@ def each(found: Iterable[AttachedOperation], act: Callable[[AttachedOperation], 
 
 
 @click.command
-@located
+@with_target
 @names
 @timeout
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing while waiting.")
@@ -140,7 +140,7 @@ def wait(target: Target, names: tuple[str, ...], timeout: float | None, *, quiet
 
 
 @click.command
-@located
+@with_target
 @name
 @click.option("-f", "--follow", is_flag=True, help="Print new lines until the operation has ended.")
 @click.option("--task", help="Print only the log of this task.")
@@ -163,7 +163,7 @@ def _check_task(found: AttachedOperation, task: str) -> None:
 
 
 @click.command
-@located
+@with_target
 @names
 @click.option("--terminate", is_flag=True, help="Do not run exit handlers.")
 @timeout
@@ -184,7 +184,7 @@ def cancel(
 
 
 @click.command
-@located
+@with_target
 @names
 @timeout
 @no_wait
@@ -198,7 +198,7 @@ def suspend(
 
 
 @click.command
-@located
+@with_target
 @names
 @timeout
 @no_wait
@@ -222,11 +222,11 @@ def _change_each(
         if no_wait:
             _lifecycle.patch_spec(one.submitted(), changes)
         now = one.refresh() if no_wait else change(one)
-        printing.say([f"{one.name}  {now.status or 'Pending'}"])
+        printing.print_lines([f"{one.name}  {now.status or 'Pending'}"])
 
 
 @click.command
-@located
+@with_target
 @name
 @click.option("--run-id", help="Id of the new run. Default: the next number.")
 @click.option(
@@ -238,15 +238,15 @@ def rerun(
 ) -> None:
     """Run an operation again, after its current run has ended."""
     found = target.attach(name)
-    begun = found.rerun(run_id, timeout)
-    click.echo(f"{name}  run {begun.raw.status.run_id}")
+    started = found.rerun(run_id, timeout)
+    click.echo(f"{name}  run {started.raw.status.run_id}")
     if watching:
         follow(found, timeout)
 
 
 @click.command("explain-failure")
-@located
+@with_target
 @name
 def explain_failure(target: Target, name: str) -> None:
     """Explain why an operation failed or waits, and how to fix it."""
-    printing.say(explain.lines(parse(target.attach(name).found)))
+    printing.print_lines(explain.lines(parse(target.attach(name).found)))

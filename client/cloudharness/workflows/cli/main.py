@@ -104,8 +104,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def complete_for_kubectl() -> None:
     """Complete `kubectl cho ...`. kubectl calls this as `kubectl_complete-cho WORDS`."""
-    *words, begun = sys.argv[1:] or [""]
-    for item in ShellComplete(cli, {}, "kubectl cho", "").get_completions(words, begun):
+    *words, prefix = sys.argv[1:] or [""]
+    for item in ShellComplete(cli, {}, "kubectl cho", "").get_completions(words, prefix):
         click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
     click.echo(_NO_FILES)
 

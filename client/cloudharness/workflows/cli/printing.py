@@ -14,7 +14,7 @@ from cloudharness.workflows._operation_spec import to_yaml
 Manifest = Mapping[str, Any]
 
 
-def say(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Write lines to stdout. click removes their colours if stdout is not a terminal."""
     for line in lines:
         click.echo(coloured(line))

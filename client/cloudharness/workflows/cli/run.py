@@ -15,14 +15,14 @@ from cloudharness.workflows._submission import create_operation
 from cloudharness.workflows.attach import AttachedOperation
 from cloudharness.workflows.cli import files, printing
 from cloudharness.workflows.cli.commands import FORMS, each, follow, timeout
-from cloudharness.workflows.cli.target import Target, located
+from cloudharness.workflows.cli.target import Target, with_target
 from cloudharness.workflows.errors import OperationExists
 
 Manifest = dict[str, Any]
 
 
 @click.command
-@located
+@with_target
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--name", help="Replace the name in the file. A name that ends in '-' gets a unique suffix."
@@ -70,8 +70,8 @@ def run(
     if output:
         printing.manifests(made, output)
     else:
-        said = "would be created" if dry_run else "created"
-        printing.say(f"{one['metadata']['name']} {said}" for one in made)
+        result = "would be created" if dry_run else "created"
+        printing.print_lines(f"{one['metadata']['name']} {result}" for one in made)
     attached = [_attached(target, one) for one in made]
     if following:
         each(attached, lambda one: _print_logs(one, timeout))
@@ -149,4 +149,4 @@ def _run_locally(file: str, one: Manifest, timeout: float | None) -> None:
     values = LocalRun(name, files.spec(file, one), print_line, timeout).return_values()
     for task, value in values.items():
         click.echo(f"{task} returned {printing.compact(value)}")
-    printing.say([f"{name}  Succeeded"])
+    printing.print_lines([f"{name}  Succeeded"])

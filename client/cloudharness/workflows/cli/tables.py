@@ -60,8 +60,8 @@ def _more(one: Manifest) -> list[str]:
 
 
 def _took(status: Manifest, now: datetime) -> str:
-    begun, ended = status.get("startTime"), status.get("completionTime")
-    if not begun:
+    start, end_time = status.get("startTime"), status.get("completionTime")
+    if not start:
         return ""
-    end = datetime.fromisoformat(ended) if ended else now
-    return duration((end - datetime.fromisoformat(begun)).total_seconds())
+    end = datetime.fromisoformat(end_time) if end_time else now
+    return duration((end - datetime.fromisoformat(start)).total_seconds())

@@ -99,16 +99,16 @@ class Target:
             token = (page.get("metadata") or {}).get("continue") or ""
 
 
-def located(command: Command) -> Command:
+def with_target(command: Command) -> Command:
     """Add kubectl's options to a command, which gets a `Target` as its first argument."""
 
     @functools.wraps(command)
-    def with_target(
+    def called(
         kubeconfig: str | None, context: str | None, namespace: str | None, **given: Any
     ) -> Any:
         return command(Target(kubeconfig, context, namespace), **given)
 
-    made: Any = with_target
+    made: Any = called
     for option in (
         click.option("-n", "--namespace", help="Namespace. Default: that of kubectl."),
         click.option("--context", help="Context of the kubeconfig."),
@@ -121,12 +121,12 @@ def located(command: Command) -> Command:
     return found
 
 
-def completed(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+def complete_names(context: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
     """Return the names of operations with this prefix; empty if the cluster does not respond."""
     given = {name: context.params.get(name) for name in ("kubeconfig", "context", "namespace")}
     # Shell completion has no place for an error message.
     with contextlib.suppress(WorkflowException):
         found = Target(**given).operations(timeout=_PATIENCE)
         names = [(one["metadata"]["name"], phase(one)) for one in found]
-        return [CompletionItem(n, help=status) for n, status in names if n.startswith(begun)]
+        return [CompletionItem(n, help=status) for n, status in names if n.startswith(prefix)]
     return []
