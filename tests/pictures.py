@@ -36,17 +36,24 @@ _MOVES: Final = re.compile(r"\x1b\[\d+A|\x1b\[2K|\r")
 _ANEW: Final = "\r\x1b[2K"
 """What stands before each of its lines, and before nothing else."""
 
-SCRIPT: Final = """\
+MODULE: Final = "means.py"
+FUNCTION: Final = """\
+def mean(values):
+    return sum(values) / len(values)
+"""
+"""What the module holds: Python 3.11 and 3.12 do not keep the source of what is typed."""
+DEFINITIONS: Final = """\
 from cloudharness.workflows import operations, tasks
-
-def mean(values): return sum(values) / len(values)
-
+from means import mean
 op = operations.PipelineOperation("means-", [
     tasks.BashTask("prepare", "sleep 2"),
     tasks.PythonTask("mean", mean, values=[1, 2, 6]),
 ])
+"""
+CALLS: Final = """\
 op.execute()
-op.wait()"""
+op.wait()
+"""
 
 
 @dataclass(frozen=True)
@@ -140,17 +147,19 @@ def main() -> None:
     shown = [f"$ cloudharness-operation {' '.join(words)}", ""]
     (PLACE / "watch.svg").write_text(drawn(shown, frames))
     with tempfile.TemporaryDirectory() as place:
-        # Functions are taken from where they are written.
-        script = Path(place, "script.py")
-        script.write_text(SCRIPT)
+        Path(place, MODULE).write_text(FUNCTION)
+        script = Path(place, "session.py")
+        script.write_text(DEFINITIONS + CALLS)
         frames = record([sys.executable, str(script)])
-    typed = [f"{'...' if line[:1] in (' ', ']') else '>>>'} {line}" for line in _typed()]
-    (PLACE / "wait.svg").write_text(drawn(typed, frames))
+    (PLACE / "wait.svg").write_text(drawn(session(), frames))
     print(f"  Recorded: {', '.join(path.name for path in sorted(PLACE.glob('*.svg')))}")
 
 
-def _typed() -> list[str]:
-    return [line for line in SCRIPT.splitlines() if line]
+def session() -> list[str]:
+    """Return what a person types, on a shell and then at Python's prompt."""
+    typed = (DEFINITIONS + CALLS).splitlines()
+    prompted = [f"{'...' if line[:1] in (' ', ']') else '>>>'} {line}" for line in typed]
+    return [f"$ cat {MODULE}", *FUNCTION.splitlines(), "$ python", *prompted]
 
 
 if __name__ == "__main__":

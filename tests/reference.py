@@ -9,31 +9,29 @@ from typing import Any, Final
 
 PACKAGE: Final = "cloudharness.workflows"
 MODULES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "operations": ("What is run: tasks, arranged.", ()),
-    "containerized": ("What all operations on a cluster are told.", ("ContainerizedOperation",)),
-    "running": ("What is done with an operation on a cluster.", ("Running",)),
-    "steering": ("Changing its course.", ("Steered",)),
-    "answering": ("What came of it.", ("Answering",)),
-    "direct": ("Operations in this process.", ()),
-    "tasks": ("What operations are made of.", ()),
-    "task": ("What all tasks are told.", ("Task",)),
-    "retrying": ("What happens when a task fails.", ()),
-    "passing": ("What a task leaves for later ones.", ()),
-    "attached": ("Operations that are there already.", ()),
-    "argo": ("Lists, and reads by name.", ()),
-    "snapshots": ("Operations and Workflows as they were read.", ()),
-    "utils": ("For code in a task, and for pods that share a node.", ()),
-    "live": ("What is seen while one waits.", ("Display",)),
-    "errors": ("All exceptions.", ()),
+    "operations": ("Arrangements of tasks.", ()),
+    "_operation_base": ("Arguments and methods of all operations", ("ContainerizedOperation",)),
+    "_remote": ("Methods of operations on a cluster", ("RemoteOperation",)),
+    "_lifecycle": ("Methods that cancel, suspend, resume and rerun", ("LifecycleMethods",)),
+    "_results": ("Methods that read results, outputs and logs", ("ResultMethods",)),
+    "tasks": ("The parts of operations.", ()),
+    "_task_options": ("Types of task arguments", ()),
+    "attach": ("Operations that exist on a cluster.", ()),
+    "argo": ("List, read, submit and delete by name.", ()),
+    "_snapshots": ("Operations and Workflows at the time they were read", ()),
+    "utils": ("Functions for code in tasks, and the context of pods that share a node.", ()),
+    "_display": ("The table shown while waiting", ("Display",)),
+    "errors": ("Exceptions.", ()),
 }
-"""Modules whose names are for users: what they are about, and which names, if not all."""
+"""Modules with names for users, what they contain, and the names, if not all. A name from a module
+that begins with an underscore is public through a class or a module that is."""
 _SECTION: Final = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
 _ENTRY: Final = re.compile(r"^    (\*{0,2}\w+): (.*)$")
 _HEAD: Final = """\
 # Reference of the Python client
 
-Made from the docstrings by `make generate`. How it is used is told in
-[getting started](getting-started.md).
+Generated from the docstrings by `make generate`. [Getting started](getting-started.md) shows how to
+use it.
 """
 
 
@@ -42,7 +40,8 @@ def text() -> str:
     parts = [_HEAD]
     for name, (about, chosen) in MODULES.items():
         module = importlib.import_module(f"{PACKAGE}.{name}")
-        parts.append(f"## `{PACKAGE}.{name}`\n\n{about}\n")
+        is_private = name.startswith("_")
+        parts.append(f"## {about}\n" if is_private else f"## `{PACKAGE}.{name}`\n\n{about}\n")
         parts += _members(module, chosen)
     return "\n".join(parts)
 

@@ -65,15 +65,15 @@ def run(*words: str) -> int:
         (["list", "--phase", "Dancing"], 2, "Dancing"),
         (["wait", "a", "--timeout", "soon"], 2, "write 90, 90s, 10m, 2h or 1d"),
         (["get", "a", "-o", "xml"], 2, "gantt"),
-        (["list"], 6, "leads to no cluster"),
+        (["list"], 6, "cannot find a cluster in"),
         (["get", "a"], 6, "set KUBECONFIG"),
-        (["get", "a", "--kubeconfig", "/nowhere"], 6, "/nowhere leads to no cluster"),
+        (["get", "a", "--kubeconfig", "/nowhere"], 6, "cannot find a cluster in /nowhere"),
         (["completion", "bash"], 0, "_CLOUDHARNESS_OPERATION_COMPLETE=bash_complete"),
         (["completion", "tcsh"], 2, "tcsh"),
-        (["run", str(EXAMPLE)], 6, "leads to no cluster"),
+        (["run", str(EXAMPLE)], 6, "cannot find a cluster in"),
         (["run", str(EXAMPLE), "--local", "--watch"], 2, "leave out --watch"),
         (["run", str(EXAMPLE), "--local", "--dry-run"], 2, "leave out --dry-run"),
-        (["run", str(EXAMPLE), "--dry-run", "--follow"], 2, "--dry-run makes nothing"),
+        (["run", str(EXAMPLE), "--dry-run", "--follow"], 2, "--dry-run creates nothing"),
         (["run", "/nowhere/x.yaml"], 5, "/nowhere/x.yaml"),
     ],
 )
@@ -91,12 +91,12 @@ GOOD = operation_manifest()
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "there is nothing in it"),
+        ("", "the file is empty"),
         ("a: [", "while parsing"),
-        ("- a", "write a manifest of a CloudHarnessOperation, not ['a']"),
+        ("- a", "expected a manifest of a CloudHarnessOperation, not ['a']"),
         ("kind: Pod", "apiVersion: is None, not cloudharness.io/v1alpha1"),
         ({**GOOD, "kind": "Workflow"}, "kind: is 'Workflow', not CloudHarnessOperation"),
-        ({**GOOD, "metadata": {}}, "metadata: give a name, or a generateName"),
+        ({**GOOD, "metadata": {}}, "metadata: set name or generateName"),
         ({**GOOD, "spec": {**GOOD["spec"], "tpye": 1}}, "spec: tpye: Extra inputs"),
         ({**GOOD, "spec": None}, "spec: "),
     ],
@@ -116,7 +116,7 @@ def test_a_name_is_for_one_operation(tmp_path: Path, capsys: pytest.CaptureFixtu
     file = tmp_path / "two.yaml"
     file.write_text(yaml.safe_dump_all([GOOD, GOOD]))
     assert run("run", str(file), "--name", "x") == 2
-    assert "holds 2 operations" in capsys.readouterr().err
+    assert "contains 2 operations" in capsys.readouterr().err
 
 
 def test_an_operation_runs_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,7 +171,7 @@ def test_each_error_has_its_code(
     out = capsys.readouterr()
     assert out.out == ""
     assert out.err == (
-        "error: x\n" if code != 130 else "\ninterrupted; what was begun on the cluster goes on\n"
+        "error: x\n" if code != 130 else "\ninterrupted; operations on the cluster continue\n"
     )
 
 

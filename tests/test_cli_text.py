@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloudharness.workflows.cli import explaining, tables, tree
-from cloudharness.workflows.colours import painted
-from cloudharness.workflows.wording import duration
+from cloudharness.workflows._format import coloured, duration
+from cloudharness.workflows.cli import explain, tables, tree
 from cloudharness_operation.model import Operation
 from tests.builders import NOW, operation_manifest, stamp
 
@@ -211,8 +210,8 @@ def test_what_is_left_of_it_is_told_on_demand() -> None:
         "  a.result  42",
         "  a.all     9000 bytes, in Workflow sums-1",
         "volumes:",
-        "  data  made for the run  /a /b",
-        "runs before:",
+        "  data  created for the run  /a /b",
+        "previous runs:",
         "  1  Failed  TaskFailed  30s",
     ]
     assert tree.more(state("SingleTask", [bash("a")])) == []
@@ -271,7 +270,7 @@ EXPLAINED: list[tuple[str, Operation, list[str]]] = [
         [
             "sums ended Failed: TaskFailed",
             "task a failed first: Error, exit code 127",
-            "  -> what it was to run is not there: is it in the image, and on its PATH?",
+            "  -> the command was not found: is it in the image, and on its PATH?",
             "failed too: b",
         ],
     ),
@@ -290,7 +289,7 @@ EXPLAINED: list[tuple[str, Operation, list[str]]] = [
             "  task a: no such image",
             "task a waits: ImagePullFailed",
             "  no such image",
-            "  -> look at the image's name and tag, and at imagePullSecrets",
+            "  -> check the image's name and tag, and imagePullSecrets",
         ],
     ),
     (
@@ -321,7 +320,7 @@ EXPLAINED: list[tuple[str, Operation, list[str]]] = [
         ),
         [
             "sums ended Cancelled: Cancelled",
-            "its end is not told to Kafka: BrokerUnavailable",
+            "the exit event is not published to Kafka: BrokerUnavailable",
             "  no broker",
         ],
     ),
@@ -332,7 +331,7 @@ EXPLAINED: list[tuple[str, Operation, list[str]]] = [
     ("found", "expected"), [row[1:] for row in EXPLAINED], ids=[row[0] for row in EXPLAINED]
 )
 def test_a_failure_is_explained(found: Operation, expected: list[str]) -> None:
-    assert list(explaining.lines(found)) == expected
+    assert list(explain.lines(found)) == expected
 
 
 @pytest.mark.parametrize(
@@ -347,6 +346,6 @@ def test_a_failure_is_explained(found: Operation, expected: list[str]) -> None:
 )
 def test_phases_have_colours(line: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert painted(line) == expected
+    assert coloured(line) == expected
     monkeypatch.setenv("NO_COLOR", "1")
-    assert painted(line) == line
+    assert coloured(line) == line

@@ -16,9 +16,13 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from cloudharness.workflows import listing, results
-from cloudharness.workflows.attached import AttachedOperation
-from cloudharness.workflows.connection import OPERATIONS, WORKFLOWS, Connection, Gone
+from cloudharness.workflows import _listing, _outputs
+from cloudharness.workflows._api import OPERATIONS, WORKFLOWS, Connection, Gone
+from cloudharness.workflows._display import Display, rows
+from cloudharness.workflows._follower import Follower, Stopped
+from cloudharness.workflows._remote import RemoteOperation
+from cloudharness.workflows._submission import SubmittedOperation, create_operation
+from cloudharness.workflows.attach import AttachedOperation
 from cloudharness.workflows.errors import (
     BadParam,
     ClusterUnavailable,
@@ -29,9 +33,6 @@ from cloudharness.workflows.errors import (
     ResultUnavailable,
     WorkflowNotFound,
 )
-from cloudharness.workflows.following import Follower, Stopped
-from cloudharness.workflows.live import Display, rows
-from cloudharness.workflows.running import Running, Submitted, create
 from cloudharness_operation.model import Operation
 from tests.builders import NAME, NOW, UID, operation_manifest, stamp
 
@@ -68,13 +69,13 @@ class Script(Connection):
         return found
 
     @override
-    def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
+    def get(self, path: str, name: str = "", query: Any = None) -> Manifest:
         self.asked.append(("get", name))
         found: Manifest = self._next()
         return found
 
     @override
-    def patch(self, place: str, name: str, changes: Any) -> Manifest:
+    def patch(self, path: str, name: str, changes: Any) -> Manifest:
         self.asked.append(("patch", json.dumps(changes["spec"])))
         assert changes["metadata"] == {"uid": UID}
         found: Manifest = self._next()
@@ -82,7 +83,7 @@ class Script(Connection):
 
     @override
     def events(
-        self, place: str, version: str, seconds: float, query: Any = None
+        self, path: str, version: str, seconds: float, query: Any = None
     ) -> Iterator[Manifest]:
         self.asked.append(("watch", version))
         for one in self._next():
@@ -100,7 +101,7 @@ def follow(script: Script, timeout: float | None = None, stop: Any = None) -> li
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it paused, without the waiting."""
     found: list[float] = []
-    monkeypatch.setattr("cloudharness.workflows.following.time.sleep", found.append)
+    monkeypatch.setattr("cloudharness.workflows._follower.time.sleep", found.append)
     return found
 
 
@@ -157,7 +158,11 @@ def test_states_are_told_until_the_last(
 BAD: list[tuple[str, list[Any], type[Exception]]] = [
     ("it is gone", [WorkflowNotFound("no")], OperationFailed),
     ("it is deleted", [state(), [event("DELETED", state())]], OperationFailed),
-    ("another has its name", [state(), [event("MODIFIED", state(uid="other"))]], OperationFailed),
+    (
+        "another operation has its name",
+        [state(), [event("MODIFIED", state(uid="other"))]],
+        OperationFailed,
+    ),
     ("it may not be read", [ClusterUnavailable("no", is_final=True)], ClusterUnavailable),
 ]
 
@@ -188,7 +193,7 @@ def test_the_time_is_over_while_the_server_is_away(monkeypatch: pytest.MonkeyPat
     begun = time.monotonic()
     clock = (begun + second for second in range(100))
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
-    with pytest.raises(OperationTimeout, match="has not ended within 5 s; it goes on"):
+    with pytest.raises(OperationTimeout, match="has not ended within 5 s; it is still running"):
         follow(Script(*[AWAY] * 20), timeout=5)
 
 
@@ -204,17 +209,41 @@ def test_a_result_that_is_nowhere_is_told() -> None:
     where = {"workflow": "w", "node": "n"}
     large = {**output, "valueFrom": where}
     for found, answers, words in (
-        (output, [], "has not recorded"),
-        (large, [WorkflowNotFound("no")], "Workflow w is gone"),
+        (output, [], "does not contain the result"),
+        (large, [WorkflowNotFound("no")], "Workflow w has been deleted"),
         (large, [{"status": {}}], "has no output 'result'"),
-        ({**output, "value": "{"}, [], "is no JSON"),
+        ({**output, "value": "{"}, [], "is not JSON"),
     ):
         one = Operation.parse(state("Succeeded", outputs=[found]))
         with pytest.raises(ResultUnavailable, match=words):
-            results.values(one, Script(*answers))
+            _outputs.return_values(one, Script(*answers))
     packed = {"status": {"nodes": {"n": {"outputs": {"parameters": [PARAMETER]}}}}}
     one = Operation.parse(state("Succeeded", outputs=[large]))
-    assert results.values(one, Script(packed)) == {"t": [1]}
+    assert _outputs.return_values(one, Script(packed)) == {"t": [1]}
+
+
+ORDERS: list[tuple[str, list[str], list[str], list[str]]] = [
+    ("as they ended", ["a", "b", "c"], ["c", "a", "b"], ["a", "b", "c"]),
+    ("written in another order", ["c", "a", "b"], ["a", "b", "c"], ["c", "a", "b"]),
+    ("one has none", ["a", "b", "c"], ["c", "a"], ["a", "c"]),
+    ("one is of a former run", ["b", "c"], ["a", "c", "b"], ["b", "c", "a"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "ended", "expected"), [row[1:] for row in ORDERS], ids=[row[0] for row in ORDERS]
+)
+def test_results_are_in_the_order_of_the_tasks(
+    tasks: list[str], ended: list[str], expected: list[str]
+) -> None:
+    found = state(
+        "Succeeded", outputs=[{"task": one, "name": "result", "value": "1"} for one in ended]
+    )
+    (task,) = found["spec"]["tasks"]
+    found["spec"] |= {"type": "Parallel", "tasks": [{**task, "name": name} for name in tasks]}
+    one = AttachedOperation(Script(found, found), found)
+    assert list(one.result()) == expected
+    assert list(one.outputs()) == expected
 
 
 PARAMETER = {"name": "result", "value": "[1]"}
@@ -230,7 +259,7 @@ def test_large_outputs_are_read_where_they_are() -> None:
     workflow = {"status": {"nodes": {"n": {"outputs": left}}}}
     outputs = [small, large("result"), large("all"), large("stdout")]
     one = Operation.parse(state("Failed", outputs=outputs))
-    assert results.outputs(one, Script(workflow, workflow, workflow)) == {
+    assert _outputs.output_texts(one, Script(workflow, workflow, workflow)) == {
         "s": {"mean": "3"},
         "t": {"result": "[1]", "all": "x", "stdout": "printed"},
     }
@@ -240,8 +269,8 @@ class Pages(Script):
     """Answers lists, and keeps what it was asked."""
 
     @override
-    def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
-        kind = {OPERATIONS: "o", WORKFLOWS: "w"}[place]
+    def get(self, path: str, name: str = "", query: Any = None) -> Manifest:
+        kind = {OPERATIONS: "o", WORKFLOWS: "w"}[path]
         self.asked.append((kind, f"{query['limit']} {query.get('continue')}"))
         found: Manifest = self._next()
         return found
@@ -260,13 +289,13 @@ def test_pages_go_over_operations_and_then_over_workflows() -> None:
         listed("Running", go_on="z"),
         listed("Running"),
     )
-    first, token = listing.page(script, "Running", 2, None, {})
+    first, token = _listing.list_page(script, "Running", 2, None, {})
     assert [one["kind"] for one in first] == ["CloudHarnessOperation"] * 2
     assert token == "operations:y"  # noqa: S105
-    second, token = listing.page(script, "Running", 2, token, {})
+    second, token = _listing.list_page(script, "Running", 2, token, {})
     assert [one["kind"] for one in second] == ["CloudHarnessOperation", "Workflow"]
     assert token == "workflows:z"  # noqa: S105
-    third, token = listing.page(script, "Running", 2, token, {})
+    third, token = _listing.list_page(script, "Running", 2, token, {})
     assert (len(third), token) == (1, None)
     assert script.asked == [
         *(("o", "2 None"), ("o", "1 x"), ("o", "2 y"), ("w", "1 None"), ("w", "2 z"))
@@ -276,10 +305,10 @@ def test_pages_go_over_operations_and_then_over_workflows() -> None:
 @pytest.mark.parametrize("token", ["nonsense", "pods:x"])
 def test_a_token_of_somebody_elses_is_refused(token: str) -> None:
     with pytest.raises(BadParam) as caught:
-        listing.page(Pages(), None, 2, token, {})
+        _listing.list_page(Pages(), None, 2, token, {})
     assert caught.value.param == "continue_token"
-    with pytest.raises(BadParam, match="too old, begin anew"):
-        listing.page(Pages(Gone(410, "old")), None, 2, "operations:x", {})
+    with pytest.raises(BadParam, match="expired, start again"):
+        _listing.list_page(Pages(Gone(410, "old")), None, 2, "operations:x", {})
 
 
 TASKS = [
@@ -341,7 +370,7 @@ def test_what_a_terminal_has_no_room_for_is_counted(monkeypatch: pytest.MonkeyPa
 
 
 def test_time_is_seen_to_pass_while_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudharness.workflows.live._SECOND", 0.001)
+    monkeypatch.setattr("cloudharness.workflows._display._SECOND", 0.001)
     drawn = threading.Semaphore(0)
 
     def draw(_: Operation, now: Any) -> list[str]:
@@ -366,11 +395,11 @@ def test_where_nobody_looks_nothing_is_shown_but_if_it_is_asked_for() -> None:
 
 def test_in_a_notebook_it_is_shown_in_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what IPython documents of `display`: it is not installed here."""
-    shown: list[str] = []
+    shown: list[tuple[str, str | None]] = []
 
     class Handle:
-        def update(self, what: object) -> None:
-            shown.append(repr(what))
+        def update(self, what: Any) -> None:
+            shown.append((repr(what), what._repr_html_()))
 
     shell = types.SimpleNamespace(kernel=object())
     display = types.SimpleNamespace(
@@ -381,7 +410,13 @@ def test_in_a_notebook_it_is_shown_in_its_cell(monkeypatch: pytest.MonkeyPatch) 
     one = Display.chosen(None, io.StringIO())
     assert one is not None
     one.show(Operation.parse(state("Running")))
-    assert shown[0].startswith(f"{NAME} Running\n")
+    text, html = shown[0]
+    assert text.startswith(f"{NAME} Running\n")
+    assert html is not None
+    assert html.endswith("</table></div>")
+    # What a caller draws has no HTML.
+    Display(io.StringIO(), lambda *_: ["drawn"]).show(Operation.parse(state("Running")))
+    assert shown[1] == ("drawn", None)
 
 
 class Maker(Script):
@@ -390,7 +425,7 @@ class Maker(Script):
     made: Manifest | None = None
 
     @override
-    def create(self, place: str, manifest: Any, query: Any = None) -> Manifest:
+    def create(self, path: str, manifest: Any, query: Any = None) -> Manifest:
         self.asked.append(("create", manifest["metadata"]["name"]))
         if self.made is not None:
             raise OperationExists("there is one")
@@ -401,19 +436,19 @@ class Maker(Script):
         return self.made
 
     @override
-    def get(self, place: str, name: str = "", query: Any = None) -> Manifest:
+    def get(self, path: str, name: str = "", query: Any = None) -> Manifest:
         assert self.made is not None
         return self.made
 
 
 def test_an_operation_is_made_once_though_the_answer_was_lost(pauses: list[float]) -> None:
     server = Maker(AWAY, None)
-    made = create(server, {"metadata": {"name": "a"}})
+    made = create_operation(server, {"metadata": {"name": "a"}})
     assert made == server.made
     assert server.asked == [("create", "a")] * 3
     assert pauses == [0.5, 1.0]
-    with pytest.raises(OperationExists, match="let the name end in '-'"):
-        create(server, {"metadata": {"name": "a"}})
+    with pytest.raises(OperationExists, match="end the name with '-'"):
+        create_operation(server, {"metadata": {"name": "a"}})
 
 
 @pytest.mark.parametrize(
@@ -424,18 +459,18 @@ def test_an_operation_is_made_once_though_the_answer_was_lost(pauses: list[float
 def test_what_cannot_be_made_is_told(answers: list[Any], asked: int) -> None:
     server = Maker(*answers)
     with pytest.raises(type(answers[0])):
-        create(server, {"metadata": {"name": "a"}})
+        create_operation(server, {"metadata": {"name": "a"}})
     assert len(server.asked) == asked
 
 
-class One(Running):
+class One(RemoteOperation):
     """An operation that has been submitted."""
 
     name = NAME
 
     def __init__(self, *answers: Any) -> None:
         self.script = Script(*answers)
-        self._submitted = Submitted(self.script, NAME, UID)
+        self._submitted = SubmittedOperation(self.script, NAME, UID)
 
     @override
     def to_manifest(self) -> Manifest:
@@ -533,12 +568,14 @@ def test_its_course_is_changed_and_that_waited_for(
 
 
 def test_what_does_not_come_about_in_time_is_told_by_what_was_asked_for() -> None:
-    with pytest.raises(OperationTimeout, match=r"\(suspend: True\) within 0 s; that still holds"):
+    with pytest.raises(
+        OperationTimeout, match=r"\(suspend: True\) has not taken effect within 0 s; it remains"
+    ):
         One(MADE, MADE).suspend(timeout=0)
 
 
 def test_an_operation_of_the_same_name_is_not_steered() -> None:
-    with pytest.raises(WorkflowNotFound, match="another has its name"):
+    with pytest.raises(WorkflowNotFound, match="another operation has its name"):
         One(OperationExists("Precondition failed: UID in precondition")).cancel()
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cloudharness.workflows import argo, argo_service, operations, tasks
-from cloudharness.workflows.defaults import DEFAULT_TTL_STRATEGY
+from cloudharness.workflows._defaults import DEFAULT_TTL_STRATEGY
 from cloudharness_operation.lifetime import TTL_DEFAULT
 
 ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "client" / "cloudharness" / "workflows"
-MODULES = ("operations", "tasks", "argo", "argo_service", "utils", "errors")
+MODULES = ("operations", "tasks", "argo", "argo_service", "utils", "errors", "attach")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from cloudharness.workflows import operations, tasks
+from cloudharness.workflows._local_attempt import expanded
+from cloudharness.workflows._local_run import LocalRun
 from cloudharness.workflows.errors import (
     BadOperationConfiguration,
     OperationFailed,
     OperationTimeout,
 )
-from cloudharness.workflows.local import LocalRun
-from cloudharness.workflows.processes import expanded
 from cloudharness_operation.model import OperationSpec
 from tests.builders import until
 from tests.interrupts import interruptible
@@ -102,7 +102,7 @@ def test_an_output_that_is_not_written_is_a_failure() -> None:
     with pytest.raises(OperationFailed) as caught:
         single("true", outputs={"out": "/tmp/nobody-writes-this"}).run_local(30)
     assert caught.value.exit_code == 64
-    assert "an output is not there: " in str(caught.value)
+    assert "cannot read an output: " in str(caught.value)
 
 
 CLUSTERBOUND: list[tuple[dict[str, Any], str]] = [
@@ -150,10 +150,10 @@ def test_what_only_a_cluster_has_is_told_before_anything_runs(
     written = {"type": "SingleTask", "tasks": [{k: v for k, v in task.items() if v is not None}]}
     run = LocalRun("local", OperationSpec.model_validate(written), print, 30)
     if not said:
-        assert run.values() == {}
+        assert run.return_values() == {}
         return
-    with pytest.raises(BadOperationConfiguration, match="cannot run here") as caught:
-        run.values()
+    with pytest.raises(BadOperationConfiguration, match="cannot run without a cluster") as caught:
+        run.return_values()
     assert said in str(caught.value)
 
 
@@ -267,7 +267,7 @@ def ended(path: Path) -> bool:
 def test_a_time_out_ends_all_that_was_started(tmp_path: Path) -> None:
     op = single(LEAVES.format(path=tmp_path / "pid"), retry_limit=5)
     # Within this time a slow machine has to start the task.
-    with pytest.raises(OperationTimeout, match="has not ended within 3 s, and was ended"):
+    with pytest.raises(OperationTimeout, match="has not ended within 3 s, and was terminated"):
         op.run_local(3)
     assert ended(tmp_path / "pid")
 
@@ -325,7 +325,7 @@ def test_an_image_runs_by_docker_or_podman(
         assert "--env shared_directory=/mnt/x --env a=b c --volume " in said
         assert said.endswith(":/mnt/x --entrypoint ls x:1 -la\n")
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(BadOperationConfiguration, match="in the image x:1, which takes docker or"):
+    with pytest.raises(BadOperationConfiguration, match="in the image x:1, which needs docker or"):
         op.run_local(30)
 
 
@@ -343,3 +343,13 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 )
 def test_variables_are_put_in_as_kubernetes_does(text: str, expected: str) -> None:
     assert expanded(text, {"A": "1"}) == expected
+
+
+def test_results_of_groups_are_in_the_order_of_the_tasks() -> None:
+    def python(name: str, group: int) -> dict[str, Any]:
+        source = "def f(): return 1"
+        return {"name": name, "group": group, "python": {"source": source, "function": "f"}}
+
+    written = {"type": "SimpleDag", "tasks": [python("b", 1), python("a", 0)]}
+    run = LocalRun("local", OperationSpec.model_validate(written), lambda _: None, 30)
+    assert list(run.return_values()) == ["b", "a"]

@@ -14,8 +14,8 @@ import yaml
 from typing_extensions import override
 
 from cloudharness.workflows import errors, operations, tasks, utils
-from cloudharness.workflows.assembling import DEFAULTS
-from cloudharness.workflows.defaults import DEFAULT_TTL_STRATEGY
+from cloudharness.workflows._defaults import DEFAULT_TTL_STRATEGY
+from cloudharness.workflows._operation_spec import DEFAULTS
 from cloudharness.workflows.errors import BadOperationConfiguration
 from cloudharness.workflows.operations import PodExecutionContext
 from cloudharness_operation.model import OperationSpec
@@ -254,8 +254,8 @@ BAD_TASKS: list[tuple[str, Callable[[], tasks.Task], str]] = [
     ("resources misspelt", lambda: task(resources={"limit": {"cpu": 1}}), "resources.limit: "),
     ("fewer than no retries", lambda: task(retry_limit=-1), "task 'task': retry_limit: "),
     ("a volume in another form", lambda: task(volume_mounts=["a:b"]), "write [CLAIM:]PATH[:MODE]"),
-    ("a reserved path", lambda: task(volume_mounts=["/etc/x"]), "/etc/x is taken: choose one"),
-    ("one path twice", lambda: task(volume_mounts=["a:/b", "c:/b"]), "/b is there twice"),
+    ("a reserved path", lambda: task(volume_mounts=["/etc/x"]), "/etc/x is reserved: use a path"),
+    ("one path twice", lambda: task(volume_mounts=["a:/b", "c:/b"]), "/b is used twice"),
     ("a variable of Argo's", lambda: task(ARGO_TEMPLATE="x"), "'ARGO_TEMPLATE' is set by Argo"),
     (
         "a variable without a text",
@@ -268,20 +268,24 @@ BAD_TASKS: list[tuple[str, Callable[[], tasks.Task], str]] = [
         lambda: task(template_overrides=tasks.V1alpha1Template(memoize=True)),
         "template_overrides: memoize: Argo",
     ),
-    ("overrides that are none", lambda: task(template_overrides=3), "give a mapping, or something"),
-    ("a retry that is a number", lambda: task(retry=3), "retry: give a Retry, as Retry(limit=3)"),
+    ("overrides that are none", lambda: task(template_overrides=3), "give a mapping, or an object"),
+    (
+        "a retry that is a number",
+        lambda: task(retry=3),
+        "retry: give a Retry, such as Retry(limit=3)",
+    ),
     ("a policy that is none", lambda: task(retry=tasks.Retry(1, "Often")), "retry.policy: "),  # type: ignore[arg-type]
     (
         "a wait of half a second",
         lambda: task(retry=tasks.Retry(1, backoff=0.5)),
         "retry.backoff.duration: ",
     ),
-    ("outputs that are no paths", lambda: task(outputs=["/a"]), "outputs: give a path for each"),
+    ("outputs that are no paths", lambda: task(outputs=["/a"]), "outputs: give a dict of paths"),
     ("a relative output", lambda: task(outputs={"a": "b"}), "outputs.0.path: "),
     (
         "an output of a taken name",
         lambda: task(outputs={"result": "/a"}),
-        "outputs: 'result' is taken",
+        "outputs: 'result' is reserved",
     ),
     ("stdout as a path", lambda: task(stdout="/a"), "stdout: give True or False, not '/a'"),
     (
@@ -545,14 +549,18 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
     ("one task and no list", lambda: parallel("a", task()), "tasks: give a list of tasks"),
     ("something else", lambda: parallel("a", [f]), "tasks: each must be a task"),
     ("no task", lambda: operations.SingleTaskOperation("a", f), "task: give a task"),  # type: ignore[arg-type]
-    ("two of one name", lambda: parallel("a", [task(), task()]), "tasks: two are called 'task'"),
+    (
+        "two of one name",
+        lambda: parallel("a", [task(), task()]),
+        "tasks: two tasks are named 'task'",
+    ),
     ("no groups", lambda: operations.SimpleDagOperation("a"), "tasks: give at least one"),
     ("a directory as a number", lambda: spec(shared_directory=3), "shared_directory: give True"),
     ("a relative directory", lambda: spec(shared_directory="a:b"), "shared_directory: shared vol"),
     (
         "two directories at one path",
         lambda: spec(shared_directory=["a:/b", "c:/b"]),
-        "is there twice",
+        "is used twice",
     ),
     (
         "a size in words",
@@ -564,12 +572,12 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
         lambda: spec(shared_volume_size=1.5),
         "shared_volume_size: give a number",
     ),
-    ("a context as text", lambda: spec(pod_context="a"), "pod_context: give each as a PodExec"),
+    ("a context as text", lambda: spec(pod_context="a"), "pod_context: each must be a PodExec"),
     ("a context that is none", lambda: spec(pod_context=3), "pod_context: give a PodExecution"),
     (
         "a context of ours",
         lambda: spec(pod_context=PodExecutionContext("cloudharness.io/x", "a")),
-        "pod_context: key 'cloudharness.io/x' has a meaning of its own",
+        "pod_context: key 'cloudharness.io/x' is reserved",
     ),
     (
         "a context with spaces",
@@ -579,7 +587,7 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
     (
         "a context twice",
         lambda: spec(pod_context=[PodExecutionContext("a", "b"), PodExecutionContext("a", "c")]),
-        "pod_context: key 'a' is there twice",
+        "pod_context: key 'a' is used twice",
     ),
     (
         "times misspelt",
@@ -598,7 +606,7 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
     (
         "told by an image",
         lambda: spec(on_exit_notify={"queue": "q", "image": "mine"}),
-        "on_exit_notify: 'image' is not run",
+        "on_exit_notify: 'image' is not supported",
     ),
     (
         "pods that go at no time",
@@ -663,7 +671,7 @@ def test_what_is_not_submitted_says_so() -> None:
     assert not op.is_error()
     assert op.persisted is None
     for ask in (op.wait, op.result, op.watch, op.logs, op.refresh):
-        with pytest.raises(errors.WorkflowException, match="operation 'a' has not been executed"):
+        with pytest.raises(errors.WorkflowException, match="operation 'a' has not been submitted"):
             ask()
 
 

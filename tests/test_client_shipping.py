@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudharness.workflows._shipping import ship
 from cloudharness.workflows.errors import CannotBeShipped
-from cloudharness.workflows.shipping import ship
 from cloudharness_operation.render.containers import RESULT_PATH, RUNNER
 
 if TYPE_CHECKING:
@@ -251,28 +251,38 @@ TYPED: dict[str, Any] = {}
 exec(compile("def typed(): return 1", "<typed>", "exec"), TYPED)  # noqa: S102
 
 BAD: list[tuple[str, Callable[..., Any], dict[str, Any], str]] = [
-    ("a closure", closure(1), {}, "uses value of the function around it"),
-    ("a decorator that hides it", hidden, {}, "uses function of the function around it"),
+    ("a closure", closure(1), {}, "uses value, a variable of the enclosing function"),
+    (
+        "a decorator that hides it",
+        hidden,
+        {},
+        "uses function, a variable of the enclosing function",
+    ),
     ("asynchronous", waits, {}, "waits is asynchronous: write a function that calls asyncio.run"),
     ("a generator", yields, {}, "yields is a generator: return a list instead"),
-    ("a builtin", len, {}, "only a function has source code to ship"),
-    ("a method", Thing().method, {}, "only a function has source code to ship"),
-    ("an object", Thing(), {}, "only a function has source code to ship"),
-    ("a class", Thing, {}, "only a function has source code to ship"),
-    ("no source", TYPED["typed"], {}, "the source of typed is not to be had"),
-    ("a live object", live, {}, "live uses LIVE, a object that exists in this process alone"),
-    ("a class of a function", uses_thing, {}, "the class _local_class.<locals>.Local is not at"),
-    ("a partial by place", functools.partial(add, 1), {}, "positional arguments cannot be shipped"),
+    ("a builtin", len, {}, "only a function can run in a task"),
+    ("a method", Thing().method, {}, "only a function can run in a task"),
+    ("an object", Thing(), {}, "only a function can run in a task"),
+    ("a class", Thing, {}, "only a function can run in a task"),
+    ("no source", TYPED["typed"], {}, "the source code of typed is not available"),
+    ("a live object", live, {}, "live uses LIVE, a object that exists in this process only"),
+    ("a class of a function", uses_thing, {}, "the class _local_class.<locals>.Local is not on"),
+    (
+        "a partial by place",
+        functools.partial(add, 1),
+        {},
+        "positional arguments cannot run in a task",
+    ),
     ("an argument is missing", add, {}, "missing a required argument: 'one'"),
     ("an argument that it has not", add, {"one": 1, "three": 3}, "argument 'three'"),
     (
         "an argument by place alone",
         only_by_place,
         {"one": 1},
-        "arguments are given by name, as PythonTask(NAME, only_by_place, ARGUMENT=VALUE)",
+        "pass arguments by keyword, as in PythonTask(NAME, only_by_place, ARGUMENT=VALUE)",
     ),
-    ("no JSON", add, {"one": b"x"}, "argument 'one' of add is no JSON"),
-    ("not a number", add, {"one": float("nan")}, "argument 'one' of add is no JSON"),
+    ("no JSON", add, {"one": b"x"}, "argument 'one' of add is not JSON"),
+    ("not a number", add, {"one": float("nan")}, "argument 'one' of add is not JSON"),
     ("keys that are no text", add, {"one": {1: 2}}, "keys of a dict must be str"),
 ]
 
@@ -296,7 +306,7 @@ def test_what_is_typed_at_pythons_prompt_is_refused() -> None:
     )
     command = [sys.executable, "-c", "import code; code.interact(banner='')"]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=True)
-    assert "said the source of f is not to be had" in done.stdout
+    assert "said the source code of f is not available" in done.stdout
 
 
 def test_a_notebooks_cells_are_its_module(tmp_path: Any) -> None:
@@ -309,7 +319,7 @@ def test_a_notebooks_cells_are_its_module(tmp_path: Any) -> None:
         "    name = f'<cell {number}>'\n"
         "    linecache.cache[name] = (len(cell), None, cell.splitlines(True), name)\n"
         "    exec(compile(cell, name, 'exec'), globals())\n"
-        "from cloudharness.workflows.shipping import ship\n"
+        "from cloudharness.workflows._shipping import ship\n"
         "print(ship(area, {'r': 3}).source)\n"
     )
     done = subprocess.run(

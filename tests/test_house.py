@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CLIENT = ROOT / "client" / "cloudharness" / "workflows"
 ROOMS = ("core", "client", "operator")
 MODULES = {
     str(path.relative_to(ROOT)): path for room in ROOMS for path in (ROOT / room).rglob("*.py")
@@ -31,6 +32,14 @@ def test_there_are_modules_in_each_room() -> None:
 def test_a_module_has_one_reason_to_change(path: str) -> None:
     # No number can tell, but more lines than this smell of two.
     assert len(MODULES[path].read_text().splitlines()) < 400
+
+
+def test_the_client_has_these_public_modules() -> None:
+    """All others begin with an underscore; `cli` is a program, not a library."""
+    names = {path.stem for path in CLIENT.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert {name for name in names if not name.startswith("_")} == {
+        *("argo", "argo_service", "attach", "cli", "errors", "operations", "tasks", "utils")
+    }
 
 
 def test_kopf_is_imported_in_two_files() -> None:

@@ -9,7 +9,7 @@ from flask import Flask, Response, jsonify, request, url_for
 
 from cloudharness.workflows import operations, tasks
 from cloudharness.workflows.argo import Workflow, get_workflows
-from cloudharness.workflows.attached import attach
+from cloudharness.workflows.attach import attach
 from cloudharness.workflows.errors import BadParam, OperationFailed, WorkflowException
 
 app = Flask(__name__)

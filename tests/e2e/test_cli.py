@@ -96,7 +96,7 @@ def test_the_course_of_an_operation_is_changed(shell: Shell) -> None:
     name = "cli-steered"
     shell.cho("run", shell.file(operation(name, bash("sleep 300"), suspend=True)))
     eventually(lambda: shell.one.status(name).get("phase") == "Suspended")
-    assert "has not ended within 1 s; it goes on" in shell.cho(
+    assert "has not ended within 1 s; it is still running" in shell.cho(
         "wait", name, "--timeout", "1s", code=4
     )
     assert shell.cho("resume", name, "--no-wait").split()[0] == name
@@ -108,7 +108,7 @@ def test_the_course_of_an_operation_is_changed(shell: Shell) -> None:
     assert shell.cho("rerun", name, "--run-id", "two", "--timeout", "2m") == f"{name}  run two\n"
     shell.cho("cancel", name, "--timeout", "2m")
     wide = shell.cho("get", name, "-o", "wide")
-    assert "runs before:\n  1  Cancelled  Cancelled" in wide
+    assert "previous runs:\n  1  Cancelled  Cancelled" in wide
 
 
 def test_what_cannot_be_is_refused(shell: Shell) -> None:
@@ -121,7 +121,7 @@ def test_what_cannot_be_is_refused(shell: Shell) -> None:
     assert 'unknown field "spec.tasks[1].bash.sauce"' in said
     # None of the file was made.
     assert not shell.one.find(FULL_KIND, fields="metadata.name=cli-with-typo")
-    assert shell.cho("run", shell.file(good), "--dry-run") == "cli-with-typo would be made\n"
+    assert shell.cho("run", shell.file(good), "--dry-run") == "cli-with-typo would be created\n"
     assert not shell.one.find(FULL_KIND, fields="metadata.name=cli-with-typo")
     assert "No operations found in namespace nowhere" in shell.cho("list", "-n", "nowhere")
 

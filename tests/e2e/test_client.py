@@ -29,7 +29,7 @@ from cloudharness.workflows.argo import (
     get_workflows,
     submit_workflow,
 )
-from cloudharness.workflows.attached import attach
+from cloudharness.workflows.attach import attach
 from cloudharness.workflows.errors import (
     ClusterUnavailable,
     OperationCancelled,
@@ -172,7 +172,7 @@ def test_a_gpu_is_waited_for() -> None:
     eventually(lambda: op.status.reason == "Unschedulable")
     assert "nvidia.com/gpu" in (op.status.message or "")
     delete_workflow(workflow_name=name)
-    with pytest.raises(OperationFailed, match="was deleted before it had ended"):
+    with pytest.raises(OperationFailed, match="was deleted before it ended"):
         op.wait(60)
 
 
@@ -255,7 +255,7 @@ def test_a_plain_workflow_is_submitted_read_listed_and_deleted(service: Installa
     assert [item.name for item in failed] == ["my-workflow"]
     delete_workflow(workflow_name="my-workflow")
     for ask in (get_workflow, delete_workflow, get_workflow_logs):
-        with pytest.raises(WorkflowNotFound, match="no operation and no Workflow 'my-workflow'"):
+        with pytest.raises(WorkflowNotFound, match="no operation or Workflow 'my-workflow'"):
             ask("my-workflow")
 
 
@@ -532,7 +532,7 @@ def test_a_fixed_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first.execute().name == "nightly"
     monkeypatch.setenv("CH_WORKFLOWS_SERVICE_URL", "http://workflows/api/")
     assert first.get_operation_update_url() == "http://workflows/api/operations/nightly"
-    with pytest.raises(OperationExists, match="let the name end in '-'"):
+    with pytest.raises(OperationExists, match="end the name with '-'"):
         second.execute()
     delete_workflow("nightly")
 
@@ -568,7 +568,7 @@ def test_an_outage_of_the_network_is_waited_out(
         waiter.join(240)
         assert [one.succeeded() for one in found] == [True]
         relay.cut()
-        with pytest.raises(ClusterUnavailable, match="the API server does not answer"):
+        with pytest.raises(ClusterUnavailable, match="the API server does not respond"):
             op.is_running()
 
 
@@ -593,7 +593,7 @@ def test_code_in_a_task_tells_a_queue(
     assert json.loads(record.value() or b"") == {"done": [1, "ü"]}
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setattr(utils, "_SECONDS_TO_SEND", 2.0)
-    with pytest.raises(argo.WorkflowException, match="no answer within 2 s"):
+    with pytest.raises(argo.WorkflowException, match="not acknowledged within 2 s"):
         utils.notify_queue(queue, {})
 
 

@@ -1,7 +1,10 @@
-"""Operations and Workflows that are there: to list, read, submit and delete them by name.
+"""List, read, submit and delete operations and Workflows by name.
 
-Names are CloudHarness's. Each function takes `namespace` and `client` (an `ApiClient` of the
-`kubernetes` library) by keyword; left out, they are found as `Connection` says.
+The names are CloudHarness's. Each function has two keyword arguments: `namespace`, by default the
+environment variable CLOUDHARNESS_NAMESPACE, or else the namespace of the pod or of the kubeconfig's
+context; and `client`, an `ApiClient` of the `kubernetes` library, by default that of the pod's
+service account, or else of the kubeconfig. Each function raises `ClusterUnavailable` if the API
+server does not respond or denies access.
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudharness.workflows.connection import OPERATIONS, WORKFLOWS, Connection
+from cloudharness.workflows._api import OPERATIONS, WORKFLOWS, Connection
+from cloudharness.workflows._lazy_import import lazy_module
+from cloudharness.workflows._snapshots import Phase, Raw, SearchResult, Workflow
 from cloudharness.workflows.errors import (
     BadParam,
     OperationExists,
@@ -19,17 +24,15 @@ from cloudharness.workflows.errors import (
     WorkflowException,
     WorkflowNotFound,
 )
-from cloudharness.workflows.lazily import lazily
-from cloudharness.workflows.snapshots import Phase, Raw, SearchResult, Workflow
 from cloudharness_operation.argo import pod_names
 from cloudharness_operation.names import KIND, WORKFLOW_KIND
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-    from cloudharness.workflows import following, listing, logs
+    from cloudharness.workflows import _follower, _listing, _logs
 else:
-    following, listing, logs = map(lazily, ("following", "listing", "logs"))
+    _follower, _listing, _logs = map(lazy_module, ("_follower", "_listing", "_logs"))
 
 Manifest = dict[str, Any]
 
@@ -49,29 +52,29 @@ def get_workflows(
     namespace: str | None = None,
     client: ApiClient | None = None,
 ) -> SearchResult:
-    """List operations, and then Workflows that are no operation's, a page at a time.
+    """Return one page of the operations, followed by the Workflows that belong to no operation.
 
     Args:
-        status: only those in this `Phase`.
-        limit: how many a page has at most.
-        continue_token: `continue_token` of the page before.
-        timeout_seconds: how long one request may take. Left out: 30.
-        field_selector: as the Kubernetes API takes it: `metadata.name=...`.
-        label_selector: as the Kubernetes API takes it.
+        status: only those in this `Phase`. None: all.
+        limit: maximum number of items on the page.
+        continue_token: `continue_token` of the previous page. None: the first page.
+        timeout_seconds: timeout of each request in seconds. None: 30.
+        field_selector: a Kubernetes field selector, such as `metadata.name=my-operation`.
+        label_selector: a Kubernetes label selector.
         namespace: see the module.
         client: see the module.
 
     Raises:
-        BadParam: an argument is wrong.
+        BadParam: an argument is wrong, or the continue token has expired.
 
     """
     if status is not None and status not in Phase.phases():
         raise BadParam("status", f"status {status!r}: use one of {', '.join(Phase.phases())}")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise BadParam("limit", f"limit {limit!r}: give a number of 1 or more")
+        raise BadParam("limit", f"limit {limit!r}: give an integer of at least 1")
     connection = Connection(client, namespace, timeout_seconds)
-    chosen = {"fieldSelector": field_selector, "labelSelector": label_selector}
-    return SearchResult(*listing.page(connection, status, limit, continue_token, chosen))
+    selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
+    return SearchResult(*_listing.list_page(connection, status, limit, continue_token, selectors))
 
 
 def get_workflow(
@@ -79,8 +82,13 @@ def get_workflow(
 ) -> Workflow:
     """Return the operation of this name, or else the Workflow of this name.
 
+    Args:
+        workflow_name: the name.
+        namespace: see the module.
+        client: see the module.
+
     Raises:
-        WorkflowNotFound: there is neither.
+        WorkflowNotFound: neither exists.
 
     """
     return Workflow(_find(Connection(client, namespace), workflow_name)[1])
@@ -89,46 +97,56 @@ def get_workflow(
 def submit_workflow(
     spec: Mapping[str, Any], *, namespace: str | None = None, client: ApiClient | None = None
 ) -> Workflow:
-    """Create a Workflow, or a `CloudHarnessOperation`, from its whole manifest.
+    """Create a Workflow or a `CloudHarnessOperation` from its manifest.
+
+    Args:
+        spec: the manifest, including apiVersion, kind and metadata.
+        namespace: see the module.
+        client: see the module.
 
     Raises:
-        BadParam: it is neither.
-        OperationExists: there is one of that name.
-        OperationRefused: the API server does not accept it.
+        BadParam: the manifest is of another kind, or has no spec.
+        OperationExists: an object of this name exists.
+        OperationRefused: the API server rejects the manifest; the message gives the reason.
 
     """
-    places = {KIND: OPERATIONS, WORKFLOW_KIND: WORKFLOWS}
-    place = places.get(spec.get("kind", "")) if isinstance(spec, Mapping) else None
-    if place is None or not isinstance(spec.get("spec"), Mapping):
+    paths = {KIND: OPERATIONS, WORKFLOW_KIND: WORKFLOWS}
+    path = paths.get(spec.get("kind", "")) if isinstance(spec, Mapping) else None
+    if path is None or not isinstance(spec.get("spec"), Mapping):
         raise BadParam(
             "spec",
-            f"spec: give a whole manifest, with apiVersion, kind ({WORKFLOW_KIND} or {KIND}), "
+            f"spec: give a manifest with apiVersion, kind ({WORKFLOW_KIND} or {KIND}), "
             "metadata and spec",
         )
-    return Workflow(Connection(client, namespace).create(place, spec))
+    return Workflow(Connection(client, namespace).create(path, spec))
 
 
 def delete_workflow(
     workflow_name: str, *, namespace: str | None = None, client: ApiClient | None = None
 ) -> None:
-    """Delete the operation of this name with all that it has made, or else the Workflow.
+    """Delete the operation of this name and its Workflow, or else the Workflow of this name.
+
+    Args:
+        workflow_name: the name.
+        namespace: see the module.
+        client: see the module.
 
     Raises:
-        WorkflowNotFound: there is neither.
+        WorkflowNotFound: neither exists.
 
     """
     connection = Connection(client, namespace)
-    place, _ = _find(connection, workflow_name)
-    connection.delete(place, workflow_name, {"propagationPolicy": "Background"})
+    path, _ = _find(connection, workflow_name)
+    connection.delete(path, workflow_name, {"propagationPolicy": "Background"})
 
 
 def get_workflow_logs(
     workflow_name: str, *, namespace: str | None = None, client: ApiClient | None = None
 ) -> str:
-    """Return what all tasks have said, one after the other.
+    """Return the logs of all tasks as one text. See `get_workflow_logs_list`.
 
     Raises:
-        WorkflowNotFound: there is neither an operation nor a Workflow of this name.
+        WorkflowNotFound: no operation or Workflow has this name.
 
     """
     return "\n".join(get_workflow_logs_list(workflow_name, namespace=namespace, client=client))
@@ -137,32 +155,37 @@ def get_workflow_logs(
 def get_workflow_logs_list(
     workflow_name: str, *, namespace: str | None = None, client: ApiClient | None = None
 ) -> list[str]:
-    """Return what each task has said, in the order in which they began; failed ones too.
+    """Return the log of each task that has started, in the order in which the tasks started.
 
-    Where a pod is gone, its log is what the operator has kept of it: of the task that failed first
-    its last lines, of others nothing.
+    If a pod has been deleted, its log is empty. For the task that failed first, the log is then the
+    last lines that the operator has written to the operation's status.
+
+    Args:
+        workflow_name: the name.
+        namespace: see the module.
+        client: see the module.
 
     Raises:
-        WorkflowNotFound: there is neither an operation nor a Workflow of this name.
+        WorkflowNotFound: no operation or Workflow has this name.
 
     """
     connection = Connection(client, namespace)
-    place, manifest = _find(connection, workflow_name)
-    if place == OPERATIONS:
-        return logs.of_operation(following.read(manifest).status, connection)
-    return logs.of_pods(pod_names(manifest), connection)
+    path, manifest = _find(connection, workflow_name)
+    if path == OPERATIONS:
+        return _logs.task_logs(_follower.parse(manifest).status, connection)
+    return _logs.pod_logs(pod_names(manifest), connection)
 
 
 def _find(connection: Connection, name: str) -> tuple[str, Manifest]:
     if not isinstance(name, str) or not name:
         raise BadParam("workflow_name", f"workflow_name {name!r}: give a name")
-    for place in (OPERATIONS, WORKFLOWS):
+    for path in (OPERATIONS, WORKFLOWS):
         try:
-            return place, connection.get(place, name)
+            return path, connection.get(path, name)
         except WorkflowNotFound:
             continue
     raise WorkflowNotFound(
-        f"there is no operation and no Workflow {name!r} in the namespace {connection.namespace}"
+        f"no operation or Workflow {name!r} exists in the namespace {connection.namespace}"
     )
 
 

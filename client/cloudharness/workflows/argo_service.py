@@ -1,4 +1,4 @@
-"""`cloudharness.workflows.argo` under the name that CloudHarness's own code imports it by."""
+"""Alias of `cloudharness.workflows.argo`, under the name used by CloudHarness's library."""
 
-from cloudharness.workflows.argo import *  # noqa: F403 - the same module, under another name.
-from cloudharness.workflows.argo import __all__  # noqa: F401 - what `import *` gives is what it gives there.
+from cloudharness.workflows.argo import *  # noqa: F403 - an alias exports all names.
+from cloudharness.workflows.argo import __all__  # noqa: F401 - and the same list of them.

@@ -1,19 +1,19 @@
-"""The exceptions that this package raises.
+"""The exceptions of this package.
 
 Exception
-└── WorkflowException            anything below; `status` is what an HTTP API would answer with
-    ├── BadOperationConfiguration    400, also a RuntimeError: what was written cannot be run
-    │   └── CannotBeShipped          a Python function cannot run elsewhere; the message says why
+└── WorkflowException            base class; `status` is the HTTP status code of the error
+    ├── BadOperationConfiguration    400, also a RuntimeError: an argument is wrong
+    │   └── CannotBeShipped          a Python function cannot run in a task
     ├── BadParam                     400: an argument of a query is wrong; `param` names it
-    ├── WorkflowNotFound             404: there is no operation or Workflow of that name
-    ├── OperationExists              409: there is one of that name already
-    ├── OperationRefused             422: the API server does not accept it; the message says why
-    ├── OperationFailed              500: it ended otherwise than well; the task, its exit code,
-    │   │                            reason and last lines of log are fields
-    │   └── OperationCancelled       500: because somebody cancelled it
-    ├── ResultUnavailable            500: it ended well, and its result cannot be had
-    ├── ClusterUnavailable           503: the API server does not answer, or not to us
-    └── OperationTimeout             504, also a TimeoutError: it goes on; only the waiting is over
+    ├── WorkflowNotFound             404: no operation or Workflow has this name
+    ├── OperationExists              409: an operation of this name exists
+    ├── OperationRefused             422: the API server rejects the operation
+    ├── OperationFailed              500: the operation did not succeed; attributes have the task,
+    │   │                            its exit code, its reason and the end of its log
+    │   └── OperationCancelled       500: the operation was cancelled
+    ├── ResultUnavailable            500: the operation succeeded, its result cannot be read
+    ├── ClusterUnavailable           503: the API server does not respond, or denies access
+    └── OperationTimeout             504, also a TimeoutError: the wait has ended, not the operation
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing_extensions import override
 
 
 class WorkflowException(Exception):
-    """What all others are: `except WorkflowException` catches whatever goes wrong here.
+    """The base class of all exceptions of this package.
 
     Args:
         status: an HTTP status code.
-        message: a sentence for people.
+        message: a description of the error.
 
     """
 
@@ -38,18 +38,23 @@ class WorkflowException(Exception):
 
 
 class BadOperationConfiguration(WorkflowException, RuntimeError):
-    """An argument is wrong. The message names it, and the fix."""
+    """An argument is wrong. The message names the argument and the fix."""
 
     def __init__(self, message: str) -> None:
         super().__init__(400, message)
 
 
 class CannotBeShipped(BadOperationConfiguration):
-    """A Python function needs what a task does not have: a closure, an object, its source."""
+    """A Python function cannot run in a task. The message gives the reason and the fix."""
 
 
 class BadParam(WorkflowException):
-    """An argument of a query is wrong."""
+    """An argument of a query is wrong.
+
+    Attributes:
+        param: name of the argument.
+
+    """
 
     def __init__(self, param_name: str, message: str = "") -> None:
         super().__init__(400, message)
@@ -57,37 +62,37 @@ class BadParam(WorkflowException):
 
 
 class WorkflowNotFound(WorkflowException):
-    """There is no operation, and no Workflow, of that name."""
+    """No operation or Workflow has this name."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(404, message)
 
 
 class OperationExists(WorkflowException):
-    """An operation of that name is there already, and it is not this one."""
+    """Another operation of this name exists."""
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message)
 
 
 class OperationRefused(WorkflowException):
-    """The API server does not accept the operation. The message is its own."""
+    """The API server rejects the operation. The message is the API server's."""
 
     def __init__(self, message: str) -> None:
         super().__init__(422, message)
 
 
 class OperationFailed(WorkflowException):
-    """The operation ended otherwise than well.
+    """The operation did not succeed.
 
     Attributes:
         operation: name of the operation.
         phase: `Failed`, `Error` or `Cancelled`.
-        reason: one CamelCase word, such as `TaskFailed` or `DeadlineExceeded`.
-        task: name of the task that failed first; None if none did.
-        exit_code: exit code of its container; None if it had none.
-        task_reason: one word for how the task failed, such as `OOMKilled`; None if not known.
-        log_tail: the last lines of its log, at most 20.
+        reason: reason of the operation's status, such as `TaskFailed` or `DeadlineExceeded`.
+        task: name of the task that failed first. None: no task failed.
+        exit_code: exit code of its container. None: there is none.
+        task_reason: reason of the task's failure, such as `OOMKilled`. None: not known.
+        log_tail: the last lines of the task's log, at most 20.
 
     """
 
@@ -114,26 +119,26 @@ class OperationFailed(WorkflowException):
 
     @override
     def __str__(self) -> str:
-        """Return the message, and below it the end of the task's log."""
+        """Return the message, followed by the last lines of the task's log."""
         return "\n".join([super().__str__(), *(f"  | {line}" for line in self.log_tail)])
 
 
 class OperationCancelled(OperationFailed):
-    """Somebody cancelled the operation."""
+    """The operation was cancelled."""
 
 
 class ResultUnavailable(WorkflowException):
-    """The operation ended well, and its result cannot be had."""
+    """The operation succeeded, but its result cannot be read."""
 
     def __init__(self, message: str) -> None:
         super().__init__(500, message)
 
 
 class ClusterUnavailable(WorkflowException):
-    """The API server does not answer, or does not let us in.
+    """The API server does not respond, or denies access.
 
     Attributes:
-        is_final: it has answered, and asking again is of no use.
+        is_final: whether repeating the request is useless, for example because access is denied.
 
     """
 
@@ -143,12 +148,12 @@ class ClusterUnavailable(WorkflowException):
 
 
 class OperationTimeout(WorkflowException, TimeoutError):
-    """The operation goes on; only the time to wait for it is over."""
+    """The timeout of the call has expired. An operation on a cluster continues."""
 
     def __init__(self, message: str) -> None:
         super().__init__(504, message)
 
 
 def bad(what: str, problem: str) -> BadOperationConfiguration:
-    """Return the error that an argument is wrong."""
+    """Return the exception for a wrong argument."""
     return BadOperationConfiguration(f"{what}: {problem}")

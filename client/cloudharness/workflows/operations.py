@@ -1,37 +1,31 @@
-"""Operations: tasks, arranged. Names, parameters and their order are CloudHarness's.
+"""Operations: arrangements of tasks. Names and parameters are CloudHarness's, in the same order.
 
     SyncOperation                       `execute` returns the result
-    ├── DirectOperation                 calls a function, here
+    ├── DirectOperation                 calls a function in this process
     │   ├── ResourceQueryOperation
     │   └── DataQueryOperation
-    ├── DistributedSyncOperation        waits for a task on the cluster
+    ├── DistributedSyncOperation        runs a task on the cluster and waits for it
     │   └── DataFrameOperation
-    └── DistributedSyncOperationWithResults    and returns what it returned
-    AsyncOperation                      `execute` returns at once
-    ├── SingleTaskOperation
-    └── CompositeOperation
-        ├── PipelineOperation           one task after the other
-        ├── ParallelOperation           all at once
-        └── SimpleDagOperation          groups one after the other, tasks of a group at once
+    └── DistributedSyncOperationWithResults    also returns the task's result
+    AsyncOperation                      `execute` submits and returns immediately
+    ├── SingleTaskOperation             one task
+    └── CompositeOperation              several tasks
+        ├── PipelineOperation           tasks run one after the other
+        ├── ParallelOperation           tasks run at the same time
+        └── SimpleDagOperation          groups run in order, the tasks of a group at the same time
 
-What they are told is checked when they are made. Nothing is sent before `execute` or `submit`.
+Arguments are validated in the constructor. `execute` and `submit` send the first request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
 
-from cloudharness.workflows.containerized import ContainerizedOperation, ManagedOperation
-from cloudharness.workflows.defaults import DEFAULT_VOLUME_SIZE
-from cloudharness.workflows.direct import (
-    DataQueryOperation,
-    DirectOperation,
-    ResourceQueryOperation,
-    SyncOperation,
-)
+from cloudharness.workflows._defaults import DEFAULT_VOLUME_SIZE
+from cloudharness.workflows._operation_base import ContainerizedOperation, ManagedOperation
 from cloudharness.workflows.errors import BadOperationConfiguration, bad
 from cloudharness.workflows.tasks import (
     BashTask,
@@ -44,21 +38,58 @@ from cloudharness.workflows.tasks import (
 from cloudharness.workflows.utils import PodExecutionContext, get_workflows_service_url
 
 
+class SyncOperation(ManagedOperation):
+    """An operation whose `execute` returns the result."""
+
+
+class DirectOperation(SyncOperation):
+    """An operation that calls a function in this process.
+
+    Args:
+        name: name of the operation.
+        callback: the function.
+
+    Raises:
+        BadOperationConfiguration: `callback` is not callable.
+
+    """
+
+    def __init__(self, name: str, callback: Callable[..., Any]) -> None:
+        super().__init__(name)
+        if not callable(callback):
+            raise bad("callback", f"give a function, not {callback!r}")
+        self.callback = callback
+
+    @override
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with these arguments, and return its return value."""
+        return self.callback(*args, **kwargs)
+
+
+class ResourceQueryOperation(DirectOperation):
+    """A `DirectOperation` that queries a resource."""
+
+
+class DataQueryOperation(DirectOperation):
+    """A `DirectOperation` that queries data."""
+
+
 class AsyncOperation(ContainerizedOperation):
-    """An operation on the cluster, whose `execute` returns at once."""
+    """An operation on the cluster. `execute` submits it and returns immediately."""
 
     def get_operation_update_url(self) -> str:
-        """Return where CloudHarness's workflows service tells how this goes.
+        """Return the URL of the operation in CloudHarness's workflows service.
 
         Raises:
-            WorkflowException: it has not been submitted, or CH_WORKFLOWS_SERVICE_URL is not set.
+            WorkflowException: the operation has not been submitted, or the environment variable
+                CH_WORKFLOWS_SERVICE_URL is not set.
 
         """
         return f"{get_workflows_service_url()}/operations/{self.submitted().name}"
 
 
 class SingleTaskOperation(AsyncOperation):
-    """One task.
+    """An operation of one task.
 
     Args:
         name: see `ContainerizedOperation`.
@@ -69,7 +100,7 @@ class SingleTaskOperation(AsyncOperation):
     """
 
     def __init__(self, name: str, task: Task, *args: Any, **settings: Any) -> None:
-        self.task = _one(task)
+        self.task = _checked_task(task)
         super().__init__(name, *args, **settings)
 
     @override
@@ -82,18 +113,18 @@ class SingleTaskOperation(AsyncOperation):
 
 
 class ExecuteAndWaitOperation(ContainerizedOperation, SyncOperation):
-    """An operation on the cluster, whose `execute` waits for its end."""
+    """An operation on the cluster. `execute` waits until it has ended."""
 
     @override
     def execute(self, timeout: float | None = None) -> Any:
-        """Submit it, wait for its end, and return how it ended.
+        """Submit the operation, wait until it has ended, and return it.
 
         Args:
-            timeout: seconds to wait; None for as long as it takes.
+            timeout: seconds to wait. None: no limit.
 
         Raises:
-            OperationFailed: it ended otherwise than well.
-            OperationTimeout: it goes on after that time.
+            OperationFailed: the operation did not succeed.
+            OperationTimeout: the operation has not ended within the timeout.
 
         """
         self.submit()
@@ -101,15 +132,15 @@ class ExecuteAndWaitOperation(ContainerizedOperation, SyncOperation):
 
 
 class DistributedSyncOperation(ExecuteAndWaitOperation, SingleTaskOperation):
-    """One task on the cluster, which `execute` waits for."""
+    """An operation of one task on the cluster. `execute` waits until it has ended."""
 
 
 class DataFrameOperation(DistributedSyncOperation):
-    """One task on the cluster, which `execute` waits for: another name for it."""
+    """An alias of `DistributedSyncOperation`."""
 
 
 class CompositeOperation(AsyncOperation):
-    """Several tasks.
+    """An operation of several tasks.
 
     Args:
         basename: see `ContainerizedOperation`.
@@ -130,7 +161,7 @@ class CompositeOperation(AsyncOperation):
         pod_context: PodExecutionContext | Iterable[PodExecutionContext] | None = None,
         **settings: Any,
     ) -> None:
-        self.tasks = _listed(tasks)
+        self.tasks = _checked_tasks(tasks)
         super().__init__(
             basename,
             pod_context,
@@ -145,23 +176,23 @@ class CompositeOperation(AsyncOperation):
 
 
 class PipelineOperation(CompositeOperation):
-    """Tasks that run one after the other."""
+    """An operation whose tasks run one after the other."""
 
     kind = "Pipeline"
 
 
 class ParallelOperation(CompositeOperation):
-    """Tasks that run all at once."""
+    """An operation whose tasks run at the same time."""
 
     kind = "Parallel"
 
 
 class SimpleDagOperation(CompositeOperation):
-    """Groups that run one after the other, the tasks of each at once.
+    """An operation of groups of tasks. Groups run in order, the tasks of a group at the same time.
 
     Args:
         basename: see `ContainerizedOperation`.
-        task_groups: a group each: a task, or several.
+        task_groups: the groups; each is a task, or an iterable of tasks.
         shared_directory: see `ContainerizedOperation`.
         pod_context: see `ContainerizedOperation`.
         settings: see `CompositeOperation`.
@@ -179,7 +210,7 @@ class SimpleDagOperation(CompositeOperation):
         **settings: Any,
     ) -> None:
         self.task_groups = tuple(
-            (group,) if isinstance(group, Task) else _listed(group) for group in task_groups
+            (group,) if isinstance(group, Task) else _checked_tasks(group) for group in task_groups
         )
         super().__init__(
             basename,
@@ -195,22 +226,23 @@ class SimpleDagOperation(CompositeOperation):
 
 
 class DistributedSyncOperationWithResults(PipelineOperation, ExecuteAndWaitOperation):
-    """One task on the cluster, whose result `execute` returns.
+    """An operation of one task on the cluster. `execute` returns the task's result.
 
-    That is what the function of a `PythonTask` returns. Of any other task it is what it has written
-    into the shared directory: a dict with the text of each file by its path there.
+    The result of a `PythonTask` is the return value of its function. The result of any other task
+    is the content of the shared directory: a dict of the text of each file by its relative path.
 
     Args:
         name: see `ContainerizedOperation`.
         task: the task.
-        settings: see `CompositeOperation`. The shared directory is `/mnt/shared`, if nothing is
-            said.
+        settings: see `CompositeOperation`. The default of `shared_directory` is `/mnt/shared`.
 
     """
 
     def __init__(self, name: str, task: Task, **settings: Any) -> None:
         more = () if isinstance(task, PythonTask) else (SendResultTask(),)
-        super().__init__(name, (_one(task), *more), **{"shared_directory": True, **settings})
+        super().__init__(
+            name, (_checked_task(task), *more), **{"shared_directory": True, **settings}
+        )
 
     @override
     def _result(self, values: Mapping[str, Any]) -> Any:
@@ -218,35 +250,35 @@ class DistributedSyncOperationWithResults(PipelineOperation, ExecuteAndWaitOpera
 
     @override
     def execute(self, timeout: float | None = None) -> Any:
-        """Submit it, wait for its end, and return the result.
+        """Submit the operation, wait until it has ended, and return its result.
 
         Args:
-            timeout: seconds to wait; None for as long as it takes.
+            timeout: seconds to wait. None: no limit.
 
         Raises:
-            OperationFailed: it ended otherwise than well.
-            OperationTimeout: it goes on after that time.
-            ResultUnavailable: it ended well, and the result cannot be had.
+            OperationFailed: the operation did not succeed.
+            OperationTimeout: the operation has not ended within the timeout.
+            ResultUnavailable: the operation succeeded, but its result cannot be read.
 
         """
         self.submit()
         return self.result(timeout)
 
 
-def _one(task: Any) -> Task:
+def _checked_task(task: Any) -> Task:
     if not isinstance(task, Task):
         raise bad("task", f"give a task, not {task!r}")
     return task
 
 
-def _listed(tasks: Any) -> tuple[Task, ...]:
+def _checked_tasks(tasks: Any) -> tuple[Task, ...]:
     if isinstance(tasks, Task) or not isinstance(tasks, Iterable):
         raise bad("tasks", f"give a list of tasks, not {tasks!r}")
-    found = tuple(tasks)
-    for one in found:
+    several = tuple(tasks)
+    for one in several:
         if not isinstance(one, Task):
             raise bad("tasks", f"each must be a task, not {one!r}")
-    return found
+    return several
 
 
 __all__ = [

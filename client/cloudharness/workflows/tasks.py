@@ -1,40 +1,141 @@
-"""Tasks: one container execution each, to be put into an operation.
+"""Tasks: the parts of an operation. Each runs in one container.
 
-Names, parameters and their order are CloudHarness's. What a task is told is checked when it is
-made: a wrong argument raises `BadOperationConfiguration`, which names it.
+Names and parameters are CloudHarness's, in the same order. Arguments are validated in the
+constructor: a wrong argument raises `BadOperationConfiguration`, which names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from cloudharness.workflows import shipping
+from cloudharness.workflows import _shipping
+from cloudharness.workflows._defaults import DEFAULT_RETRY_LIMIT
+from cloudharness.workflows._lazy_import import lazy_module
+from cloudharness.workflows._task_options import (
+    Backoff,
+    OutputReference,
+    Overrides,
+    Retry,
+    V1alpha1Template,
+)
 from cloudharness.workflows.errors import BadOperationConfiguration
-from cloudharness.workflows.lazily import lazily
-from cloudharness.workflows.passing import OutputReference
-from cloudharness.workflows.retrying import Backoff, Retry
-from cloudharness.workflows.task import Task
-from cloudharness.workflows.templates import Overrides, V1alpha1Template
 
 if TYPE_CHECKING:
-    from cloudharness.workflows import building
+    from cloudharness.workflows import _task_spec, _template_overrides
+    from cloudharness_operation.tasks import Task as TaskSpec
 else:
-    building = lazily("building")
+    _task_spec, _template_overrides = map(lazy_module, ("_task_spec", "_template_overrides"))
 
-RETRY_LIMIT: Final = 10
-"""How often a task in an image of its own is tried again, if nothing is said: CloudHarness's."""
+
+class Task:
+    """The base class of all tasks.
+
+    Args:
+        name: name of the task, unique within its operation. It is converted to lower case, with
+            dashes for spaces.
+        resources: `requests` and `limits` of the container, as in a pod.
+        volume_mounts: volumes of this task only, each in the form `[CLAIM:]PATH[:MODE]`.
+        retry_limit: maximum number of retries after a failure.
+        template_overrides: fields of the Argo template, which replace the generated ones.
+        retry: which failures are retried and with which delays; replaces `retry_limit`.
+        outputs: paths of text files that the task writes, by output name. Their content is kept.
+        stdout: whether the standard output is kept, as the output `stdout`.
+        env_args: environment variables. A variable that is None is not set; numbers and booleans
+            become text, dicts and lists become JSON. An `output` of an earlier task becomes its
+            text.
+
+    Raises:
+        BadOperationConfiguration: an argument is wrong; the message names it.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        resources: Mapping[str, Any] | None = None,
+        volume_mounts: Iterable[str] | None = None,
+        retry_limit: int = 0,
+        template_overrides: Mapping[str, Any] | Overrides | None = None,
+        retry: Retry | None = None,
+        outputs: Mapping[str, str] | None = None,
+        stdout: bool = False,  # noqa: FBT001, FBT002 - follows CloudHarness's parameters.
+        **env_args: Any,
+    ) -> None:
+        self.name = _task_spec.task_name(name)
+        self.resources = dict(resources or {})
+        self.volume_mounts = tuple(_task_spec.texts(volume_mounts or (), "volume_mounts"))
+        self.retry_limit = retry_limit
+        self.template_overrides = _template_overrides.template_patch(template_overrides, self.name)
+        self.retry = _task_spec.retry(retry, retry_limit, self.name)
+        self.outputs = _task_spec.outputs(outputs, self.name)
+        self.stdout = _task_spec.flag(stdout, f"task {self.name!r}: stdout")
+        self._env = dict(env_args)
+        self.spec()  # Validates the arguments.
+
+    def _kind(self) -> dict[str, Any]:
+        """Return the field of the spec that defines the command."""
+        raise BadOperationConfiguration(
+            f"{type(self).__name__} is a base class, which cannot run: use PythonTask, BashTask, "
+            "CommandBasedTask or CustomTask"
+        )
+
+    def _overrides(self) -> dict[str, Any]:
+        return self.template_overrides
+
+    @property
+    def envs(self) -> dict[str, Any]:
+        """The environment variables, as passed to the constructor."""
+        return dict(self._env)
+
+    def output(self, name: str = "result") -> OutputReference:
+        """Return a reference to an output, for an environment variable of a later task.
+
+        Args:
+            name: a name in `outputs`; `stdout`; or `result`, the return value of the Python
+                function as JSON.
+
+        """
+        return OutputReference(self.name, name)
+
+    def spec(self, volume_size: str | None = None) -> TaskSpec:
+        """Return the task in the form of the `CloudHarnessOperation`.
+
+        Args:
+            volume_size: size of volumes that are created for it, as a Kubernetes quantity.
+
+        Raises:
+            BadOperationConfiguration: an argument is wrong; the message names it.
+
+        """
+        return _task_spec.task(
+            self.name,
+            self._kind(),
+            resources=self.resources,
+            volumes=_task_spec.volumes(
+                self.volume_mounts, volume_size, f"task {self.name!r}: volume_mounts"
+            ),
+            retry=self.retry,
+            overrides=self._overrides(),
+            env=self._env,
+            outputs=self.outputs,
+            stdout=self.stdout,
+        )
+
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
 
 class InlinedTask(Task):
-    """A script in the default task image.
+    """A script that runs in the operator's default task image.
 
     Args:
         name: see `Task`.
         source: the script.
-        settings: see `Task`; whatever else is an environment variable.
+        settings: see `Task`. Any other keyword argument becomes an environment variable.
 
     """
 
@@ -44,30 +145,32 @@ class InlinedTask(Task):
 
 
 class PythonTask(InlinedTask):
-    """A Python function, run in the default task image.
+    """A Python function that runs in the operator's default task image.
 
-    Its return value, which must be JSON, is the result of the task. It is shipped with what it
-    uses of its module: see `cloudharness.workflows.shipping`.
+    The return value of the function must be JSON; it is the result of the task. The source code of
+    the function is sent to the task, together with the imports, functions, classes and constants of
+    its module that it uses. Variables of an enclosing function, and objects that exist only in this
+    process, such as open files, cannot be sent.
 
     Args:
         name: see `Task`.
         func: the function.
-        settings: those of `Task`. What the function has a parameter for is its argument, and must
-            be JSON; whatever else is an environment variable.
+        settings: see `Task`. A keyword argument that is a parameter of the function is passed to
+            the function, and must be JSON; any other becomes an environment variable.
 
     Raises:
-        CannotBeShipped: the function cannot run elsewhere; the message says why.
-        BadOperationConfiguration: an argument is wrong.
+        CannotBeShipped: the function cannot run in a task; the message gives the reason.
+        BadOperationConfiguration: an argument is wrong; the message names it.
 
     """
 
     def __init__(self, name: str, func: Callable[..., Any], **settings: Any) -> None:
         own = {"resources", "volume_mounts", "retry_limit", "template_overrides"}
-        wanted = shipping.parameters(func) - own
-        given = {key: value for key, value in settings.items() if key in wanted}
+        parameters = _shipping.parameters(func) - own
+        arguments = {key: value for key, value in settings.items() if key in parameters}
         self.func = func
-        self._shipment = shipping.ship(func, given)
-        rest = {key: value for key, value in settings.items() if key not in wanted}
+        self._shipment = _shipping.ship(func, arguments)
+        rest = {key: value for key, value in settings.items() if key not in parameters}
         super().__init__(name, self._shipment.source, **rest)
 
     @override
@@ -79,7 +182,7 @@ class PythonTask(InlinedTask):
 
 
 class BashTask(InlinedTask):
-    """A bash script, run in the default task image."""
+    """A bash script that runs in the operator's default task image."""
 
     @override
     def _kind(self) -> dict[str, Any]:
@@ -87,16 +190,18 @@ class BashTask(InlinedTask):
 
 
 class ContainerizedTask(Task):
-    """A container of an image: what CustomTask and CommandBasedTask have in common.
+    """The base class of CustomTask and CommandBasedTask.
 
     Args:
         name: see `Task`.
         resources: see `Task`.
         image_pull_policy: `Always`, `IfNotPresent` or `Never`.
-        command: what is run in place of the image's own program: a list, or one word.
+        command: replaces the image's entrypoint: a list, or a str that is split as a shell splits
+            it.
         retry_limit: see `Task`.
         template_overrides: see `Task`.
-        env_args: `volume_mounts`, see `Task`; all others are environment variables.
+        env_args: other arguments of `Task`. Any other keyword argument becomes an environment
+            variable.
 
     """
 
@@ -106,12 +211,12 @@ class ContainerizedTask(Task):
         resources: Mapping[str, Any] | None = None,
         image_pull_policy: str = "IfNotPresent",
         command: str | Sequence[str] | None = None,
-        retry_limit: int = RETRY_LIMIT,
+        retry_limit: int = DEFAULT_RETRY_LIMIT,
         template_overrides: Mapping[str, Any] | Overrides | None = None,
         **env_args: Any,
     ) -> None:
         self.image_pull_policy = image_pull_policy
-        self.command = building.command(command, name)
+        self.command = _task_spec.command(command, name)
         super().__init__(
             name,
             resources,
@@ -122,7 +227,7 @@ class ContainerizedTask(Task):
 
     @property
     def image_name(self) -> str:
-        """The image that it runs in."""
+        """The container image."""
         raise BadOperationConfiguration(
             f"{type(self).__name__} has no image_name: use CustomTask, or define the property"
         )
@@ -139,15 +244,17 @@ class ContainerizedTask(Task):
 
 
 class CustomTask(ContainerizedTask):
-    """A container of any image.
+    """A task that runs in any container image.
 
     Args:
         name: see `Task`.
-        image_name: an image as in a pod, or a name of the operator's catalogue: `myapp-mytask`.
+        image_name: an image reference as in a pod, or a name in the operator's image catalogue,
+            such as `myapp-mytask`.
         resources: see `Task`.
         image_pull_policy: see `ContainerizedTask`.
         command: see `ContainerizedTask`.
-        env_args: further settings of `ContainerizedTask`; all others are environment variables.
+        env_args: other arguments of `ContainerizedTask`. Any other keyword argument becomes an
+            environment variable.
 
     """
 
@@ -170,14 +277,15 @@ class CustomTask(ContainerizedTask):
 
 
 class CommandBasedTask(ContainerizedTask):
-    """A command in the default task image.
+    """A command that runs in the operator's default task image.
 
     Args:
         name: see `Task`.
-        command: the program and its arguments; not run in a shell.
+        command: the program and its arguments; no shell runs it.
         resources: see `Task`.
         image_pull_policy: see `ContainerizedTask`.
-        env_args: further settings of `ContainerizedTask`; all others are environment variables.
+        env_args: other arguments of `ContainerizedTask`. Any other keyword argument becomes an
+            environment variable.
 
     """
 
@@ -205,14 +313,14 @@ class CommandBasedTask(ContainerizedTask):
 
 
 class SendResultTask(PythonTask):
-    """Makes the files of the shared directory the result: of each its text, by its path there."""
+    """A task whose result is a dict of the files in the shared directory: text by relative path."""
 
     def __init__(self) -> None:
         super().__init__("send-result-event", _files)
 
 
 def _files() -> dict[str, str]:
-    """Return the text of all files of the shared directory."""
+    """Return the text of all files in the shared directory, by relative path."""
     import os
     import pathlib
 

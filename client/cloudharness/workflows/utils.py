@@ -1,4 +1,4 @@
-"""What code in a task asks of where it is, and how pods are told to share a node."""
+"""Functions for code that runs in a task, and the context for pods that share a node."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ SHARED_DIRECTORY_VARIABLE_NAME: Final = "shared_directory"
 BROKERS_VARIABLE_NAME: Final = "KAFKA_BOOTSTRAP_SERVERS"
 WORKFLOWS_URL_VARIABLE_NAME: Final = "CH_WORKFLOWS_SERVICE_URL"
 
-_SECONDS_TO_SEND: Final = 30.0
+_PUBLISH_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, init=False)
 class PodExecutionContext:
-    """A label that pods share in order to run on one node, also with those of other operations.
+    """A pod label. All pods with this label run on one node, also those of other operations.
 
     Args:
         key: key of the label.
-        value: its value.
-        required: rather wait than run on another node.
+        value: value of the label.
+        required: whether a pod stays pending if the node has no room for it. False: the pod runs on
+            another node.
 
     """
 
@@ -45,28 +46,32 @@ class PodExecutionContext:
 
 
 def get_workflow_name() -> str:
-    """Return the name of the Workflow that this task is of.
+    """Return the name of the Workflow that this task belongs to.
 
     Raises:
-        WorkflowException: this is no task.
+        WorkflowException: this process is not a task.
 
     """
     return _variable(WORKFLOW_NAME_VARIABLE_NAME)
 
 
 def get_shared_directory() -> str | None:
-    """Return the path of the shared directory, the first if there are several; None without."""
+    """Return the path of the first shared directory, or None if there is none."""
     return os.environ.get(SHARED_DIRECTORY_VARIABLE_NAME)
 
 
 def notify_queue(queue: str, message: Any) -> None:
-    """Send a message, as JSON, to a Kafka topic, and return when a broker has it.
+    """Publish a message to a Kafka topic, and return after the brokers have acknowledged it.
 
-    The brokers are those that the variable KAFKA_BOOTSTRAP_SERVERS names.
+    The environment variable KAFKA_BOOTSTRAP_SERVERS has the addresses of the brokers.
+
+    Args:
+        queue: name of the topic.
+        message: the message; it is encoded as JSON.
 
     Raises:
-        WorkflowException: no brokers are named, confluent-kafka is not there, or the brokers do
-            not take the message.
+        WorkflowException: KAFKA_BOOTSTRAP_SERVERS is not set, confluent-kafka is not installed, or
+            the brokers have not acknowledged the message within 30 s.
 
     """
     brokers = _variable(BROKERS_VARIABLE_NAME)
@@ -84,19 +89,19 @@ def notify_queue(queue: str, message: Any) -> None:
             json.dumps(message).encode(),
             on_delivery=lambda error, _: failures.append(error) if error else None,
         )
-        waiting = producer.flush(_SECONDS_TO_SEND)
+        waiting = producer.flush(_PUBLISH_SECONDS)
     except KafkaException as error:
         raise WorkflowException(503, f"queue {queue!r}: {error}") from error
     if failures or waiting:
-        problem = failures[0] if failures else f"no answer within {_SECONDS_TO_SEND:g} s"
+        problem = failures[0] if failures else f"not acknowledged within {_PUBLISH_SECONDS:g} s"
         raise WorkflowException(503, f"queue {queue!r}: {problem}")
 
 
 def get_workflows_service_url() -> str:
-    """Return where CloudHarness's workflows service answers.
+    """Return the URL of CloudHarness's workflows service.
 
     Raises:
-        WorkflowException: nobody has said.
+        WorkflowException: the environment variable CH_WORKFLOWS_SERVICE_URL is not set.
 
     """
     return _variable(WORKFLOWS_URL_VARIABLE_NAME).rstrip("/")

@@ -1,5 +1,5 @@
 """The command line: `cloudharness-operation`, and `kubectl cho`.
 
-`main` has the command and what it exits with, `commands` what it does; `tables`, `tree` and
-`explaining` make text of what is known, and ask nobody.
+`main` has the command and its exit codes, `commands` and `run` have the subcommands. `tables`,
+`tree` and `explain` format text, and send no requests.
 """

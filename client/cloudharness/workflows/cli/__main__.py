@@ -1,4 +1,4 @@
-"""`python -m cloudharness.workflows.cli`, where the command is not on the PATH."""
+"""`python -m cloudharness.workflows.cli`: the command without its script on the PATH."""
 
 from cloudharness.workflows.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Operations out of files, checked before anybody is asked."""
+"""Read operations from files, and check them without a cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def operations(file: str) -> list[Manifest]:
     """Return the operations of a YAML or JSON file; `-` is stdin.
 
     Raises:
-        BadOperationConfiguration: it cannot be read, or holds something else.
+        BadOperationConfiguration: the file cannot be read, or contains another kind of object.
 
     """
     try:
@@ -32,15 +32,15 @@ def operations(file: str) -> list[Manifest]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadOperationConfiguration(f"{file}: {error}") from error
     if not found:
-        raise BadOperationConfiguration(f"{file}: there is nothing in it")
+        raise BadOperationConfiguration(f"{file}: the file is empty")
     return [_checked(file, one) for one in found]
 
 
 def spec(file: str, manifest: Manifest) -> OperationSpec:
-    """Return what an operation runs, checked without a cluster.
+    """Return the spec of a manifest.
 
     Raises:
-        BadOperationConfiguration: a field is wrong; the message names it.
+        BadOperationConfiguration: a field is invalid; the message names it.
 
     """
     try:
@@ -51,13 +51,13 @@ def spec(file: str, manifest: Manifest) -> OperationSpec:
 
 def _checked(file: str, one: Any) -> Manifest:
     if not isinstance(one, dict):
-        raise BadOperationConfiguration(f"{file}: write a manifest of a {KIND}, not {one!r:.50}")
-    for field, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
-        if one.get(field) != wanted:
-            raise BadOperationConfiguration(f"{file}: {field}: is {one.get(field)!r}, not {wanted}")
+        raise BadOperationConfiguration(f"{file}: expected a manifest of a {KIND}, not {one!r:.50}")
+    for field, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
+        if one.get(field) != expected:
+            raise BadOperationConfiguration(
+                f"{file}: {field}: is {one.get(field)!r}, not {expected}"
+            )
     meta = one.get("metadata")
     if not isinstance(meta, dict) or not (meta.get("name") or meta.get("generateName")):
-        raise BadOperationConfiguration(
-            f"{file}: metadata: give a name, or a generateName, from which one is made"
-        )
+        raise BadOperationConfiguration(f"{file}: metadata: set name or generateName")
     return one

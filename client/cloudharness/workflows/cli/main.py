@@ -1,4 +1,4 @@
-"""The command, its completion, and what it exits with."""
+"""The command, its shell completion and its exit codes."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ _CODES: Final = (
 )
 _OTHERWISE: Final = 1
 _INTERRUPTED: Final = 130
-"""128 and SIGINT, as a shell has it."""
+"""128 plus SIGINT, as in a shell."""
 _NO_FILES: Final = ":4"
-"""Cobra's directive that a completion is not to go on with files, which kubectl understands."""
+"""Directive for kubectl not to complete file names (cobra, ShellCompDirectiveNoFileComp)."""
 
 _PLUGIN: Final = "kubectl-cho"
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exits with 0; 1 if an operation failed; 2 if the command is wrong; 3 if there is no "
-    "such operation; 4 after --timeout; 5 if the operation or the change is refused; 6 if the "
-    "cluster does not answer, or not to you; 130 after Ctrl-C.",
+    epilog="Exit codes: 0 success; 1 an operation did not succeed; 2 wrong usage; 3 the operation "
+    "does not exist; 4 --timeout expired; 5 the operation or the change is rejected; 6 the cluster "
+    "does not respond, or denies access; 130 Ctrl-C.",
 )
 @click.version_option(package_name="cloudharness-operation", message="%(version)s")
 def cli() -> None:
-    """Run, watch and steer CloudHarness operations.
+    """Run, watch and control CloudHarness operations.
 
-    `cloudharness-operation` and `kubectl cho` are the same.
+    `cloudharness-operation` and `kubectl cho` are the same command.
     """
 
 
 @click.command
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print a script that completes commands and names, for `source <(... completion bash)`."""
+    """Print a shell completion script, for `source <(... completion bash)`."""
     program = "cloudharness-operation"
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - for the type checker: click has all three.
@@ -78,7 +78,7 @@ for one in (
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Do what the command line says, and exit with what `--help` says."""
+    """Run the command, and exit with the codes listed in `--help`."""
     own = Path(sys.argv[0]).name
     program = "kubectl cho" if own.startswith(_PLUGIN) else "cloudharness-operation"
     try:
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was begun on the cluster goes on", err=True)
+        click.echo("interrupted; operations on the cluster continue", err=True)
         sys.exit(_INTERRUPTED)
     except InvalidOperation as error:
         click.echo(f"error: this version cannot read the operation: {error}", err=True)
@@ -96,16 +96,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo(f"error: {error}", err=True)
         sys.exit(next((code for kind, code in _CODES if isinstance(error, kind)), _OTHERWISE))
     except BrokenPipeError:
-        # Whoever read has enough. Nothing is left to be written at the end.
+        # The reader has closed the pipe. The interpreter must not flush stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(code or 0)
 
 
 def complete_for_kubectl() -> None:
-    """Complete `kubectl cho ...`: kubectl calls this as `kubectl_complete-cho`, with its words."""
-    *words, begun = sys.argv[1:] or [""]
-    for item in ShellComplete(cli, {}, "kubectl cho", "").get_completions(words, begun):
+    """Complete `kubectl cho ...`. kubectl calls this as `kubectl_complete-cho WORDS`."""
+    *words, prefix = sys.argv[1:] or [""]
+    for item in ShellComplete(cli, {}, "kubectl cho", "").get_completions(words, prefix):
         click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
     click.echo(_NO_FILES)
 

@@ -1,4 +1,4 @@
-"""Text for people, in colours where it is a terminal, and manifests for programs."""
+"""Print text, with colours on a terminal, and manifests."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import click
 
-from cloudharness.workflows.assembling import text
-from cloudharness.workflows.colours import painted
+from cloudharness.workflows._format import coloured
+from cloudharness.workflows._operation_spec import to_yaml
 
 Manifest = Mapping[str, Any]
 
 
-def say(lines: Iterable[str]) -> None:
-    """Write lines to stdout. Where that is no terminal, click takes their colours out."""
+def print_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout. click removes their colours if stdout is not a terminal."""
     for line in lines:
-        click.echo(painted(line))
+        click.echo(coloured(line))
 
 
 def manifests(found: Iterable[Manifest], form: str) -> None:
-    """Write objects as `json`, `yaml` or by `name`; several as one List, as kubectl does."""
+    """Write objects as `json` or `yaml`, or their names. Several become one List, as in kubectl."""
     every = [_bare(one) for one in found]
     if form == "name":
         for one in every:
@@ -30,15 +30,15 @@ def manifests(found: Iterable[Manifest], form: str) -> None:
     whole: Manifest = (
         every[0] if len(every) == 1 else {"apiVersion": "v1", "kind": "List", "items": every}
     )
-    click.echo(json.dumps(whole, indent=2) if form == "json" else text(dict(whole)).rstrip())
+    click.echo(json.dumps(whole, indent=2) if form == "json" else to_yaml(dict(whole)).rstrip())
 
 
 def compact(value: Any) -> str:
-    """Return a JSON value as a line."""
+    """Return a value as JSON in one line."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def _bare(one: Manifest) -> dict[str, Any]:
-    """Return an object without the record of who wrote which field."""
+    """Return an object without `managedFields`."""
     meta = {key: value for key, value in one["metadata"].items() if key != "managedFields"}
     return {**one, "metadata": meta}

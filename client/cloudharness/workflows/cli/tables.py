@@ -1,4 +1,4 @@
-"""Operations as lines of a table."""
+"""Format operations as a table."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from cloudharness.workflows.wording import aligned, duration
+from cloudharness.workflows._format import aligned, duration
 
 Manifest = Mapping[str, Any]
 
 
 def phase(one: Manifest) -> str:
-    """Return where an operation is; one that nobody has looked at yet is pending."""
+    """Return the phase of an operation; `Pending` if it has no status yet."""
     return (one.get("status") or {}).get("phase") or "Pending"
 
 
 def listed(
     found: Iterable[Manifest], now: datetime, *, wide: bool = False, everywhere: bool = False
 ) -> list[str]:
-    """Return operations as lines below a head.
+    """Return operations as a table with a header.
 
-    They are taken as they are: one that this version cannot read is to be seen in a list too.
+    Manifests are not validated, so that the list shows operations that this version cannot read.
 
     Args:
-        found: what the API server has listed.
-        now: the time, with its zone.
-        wide: more columns.
-        everywhere: a column for the namespace.
+        found: manifests, as listed by the API server.
+        now: the current time, with a time zone.
+        wide: whether to add columns.
+        everywhere: whether to add a column for the namespace.
 
     """
     head = ["NAME", "TYPE", "PHASE", "PROGRESS", "DURATION", "AGE"]
@@ -60,8 +60,8 @@ def _more(one: Manifest) -> list[str]:
 
 
 def _took(status: Manifest, now: datetime) -> str:
-    begun, ended = status.get("startTime"), status.get("completionTime")
-    if not begun:
+    start, end_time = status.get("startTime"), status.get("completionTime")
+    if not start:
         return ""
-    end = datetime.fromisoformat(ended) if ended else now
-    return duration((end - datetime.fromisoformat(begun)).total_seconds())
+    end = datetime.fromisoformat(end_time) if end_time else now
+    return duration((end - datetime.fromisoformat(start)).total_seconds())

@@ -1,4 +1,4 @@
-"""Which cluster and which namespace a command is about, as kubectl's options say it."""
+"""Select a cluster and a namespace by kubectl's options."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from cloudharness.workflows.attached import AttachedOperation, attach
-from cloudharness.workflows.cli.tables import phase
-from cloudharness.workflows.connection import (
+from cloudharness.workflows._api import (
     NAMESPACE_VARIABLE,
     OPERATIONS,
     Connection,
-    configured,
+    default_client,
 )
+from cloudharness.workflows.attach import AttachedOperation, attach
+from cloudharness.workflows.cli.tables import phase
 from cloudharness.workflows.errors import BadParam, WorkflowException
 from cloudharness_operation.names import GROUP, PLURAL, VERSION
 
@@ -32,45 +32,45 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EVERYWHERE: Final = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 _PAGE: Final = 500
 _PATIENCE: Final = 3.0
-"""Seconds that a person waits for the completion of a name."""
+"""Timeout of requests for shell completion, in seconds."""
 
 
 @dataclass
 class Target:
-    """A cluster, and a namespace of it."""
+    """A cluster and a namespace."""
 
     kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
 
     def connection(self, timeout: float | None = None) -> Connection:
-        """Return the way there; `timeout` in seconds as of `Connection`.
+        """Return a connection. Its timeout is in seconds, as in `Connection`.
 
         Raises:
-            ClusterUnavailable: nothing says where the API server is.
+            ClusterUnavailable: there is neither a service account nor a usable kubeconfig.
 
         """
-        client, own = self._client
-        # As the library does it: what is said, the variable, what the kubeconfig says.
-        wished = self.namespace or os.environ.get(NAMESPACE_VARIABLE)
-        return Connection(client, wished or own, timeout)
+        client, default = self._client
+        # The order of the library: the option, the environment variable, the kubeconfig.
+        namespace = self.namespace or os.environ.get(NAMESPACE_VARIABLE)
+        return Connection(client, namespace or default, timeout)
 
     @functools.cached_property
     def _client(self) -> tuple[ApiClient, str | None]:
         if self.kubeconfig:
             os.environ["KUBECONFIG"] = self.kubeconfig
-        return configured(self.context)
+        return default_client(self.context)
 
     def within(self, namespace: str | None) -> Target:
-        """Return the namespace of a manifest, which stands against that of the options.
+        """Return a target with the namespace of a manifest.
 
         Raises:
-            BadParam: both are given, and not the same.
+            BadParam: the option --namespace names another namespace.
 
         """
         if namespace and self.namespace and namespace != self.namespace:
             raise BadParam(
-                "namespace", f"--namespace is {self.namespace}, but the file says {namespace}"
+                "namespace", f"--namespace is {self.namespace}, but the file has {namespace}"
             )
         return replace(self, namespace=namespace or self.namespace)
 
@@ -78,7 +78,7 @@ class Target:
         """Find an operation.
 
         Raises:
-            WorkflowNotFound: there is none of that name.
+            WorkflowNotFound: no operation has this name.
 
         """
         client, _ = self._client
@@ -87,44 +87,46 @@ class Target:
     def operations(
         self, *, everywhere: bool = False, selector: str | None = None, timeout: float | None = None
     ) -> Iterator[Manifest]:
-        """Yield all operations, page by page."""
-        at, place = self.connection(timeout), EVERYWHERE if everywhere else OPERATIONS
+        """Yield all operations; requests are paginated."""
+        at, path = self.connection(timeout), EVERYWHERE if everywhere else OPERATIONS
         token: str | None = None
         while token is None or token:
             query = {"limit": _PAGE, "labelSelector": selector, "continue": token}
-            page = at.get(place, query=query)
-            # Items of a list do not say what they are.
+            page = at.get(path, query=query)
+            # Items of a list have neither apiVersion nor kind.
             kind = {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")}
             yield from ({**kind, **item} for item in page["items"])
             token = (page.get("metadata") or {}).get("continue") or ""
 
 
-def located(command: Command) -> Command:
-    """Give a command kubectl's options, and a `Target` as its first argument."""
+def with_target(command: Command) -> Command:
+    """Add kubectl's options to a command, which gets a `Target` as its first argument."""
 
     @functools.wraps(command)
-    def with_target(
+    def called(
         kubeconfig: str | None, context: str | None, namespace: str | None, **given: Any
     ) -> Any:
         return command(Target(kubeconfig, context, namespace), **given)
 
-    made: Any = with_target
+    made: Any = called
     for option in (
-        click.option("-n", "--namespace", help="Namespace; left out: as kubectl has it."),
+        click.option("-n", "--namespace", help="Namespace. Default: that of kubectl."),
         click.option("--context", help="Context of the kubeconfig."),
-        click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Another kubeconfig."),
+        click.option(
+            "--kubeconfig", type=click.Path(dir_okay=False), help="Path of the kubeconfig."
+        ),
     ):
         made = option(made)
     found: Command = made
     return found
 
 
-def completed(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Return the names of operations that begin so; none if the cluster does not answer soon."""
+def complete_names(context: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
+    """Return the names of operations with this prefix; empty if the cluster does not respond."""
     given = {name: context.params.get(name) for name in ("kubeconfig", "context", "namespace")}
-    # Whoever completes a name has not asked for an error.
+    # Shell completion has no place for an error message.
     with contextlib.suppress(WorkflowException):
         found = Target(**given).operations(timeout=_PATIENCE)
         names = [(one["metadata"]["name"], phase(one)) for one in found]
-        return [CompletionItem(n, help=told) for n, told in names if n.startswith(begun)]
+        return [CompletionItem(n, help=status) for n, status in names if n.startswith(prefix)]
     return []

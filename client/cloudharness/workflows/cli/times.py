@@ -1,4 +1,4 @@
-"""A time to wait, as a person writes it."""
+"""Parse durations of command line options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Seconds(click.ParamType[float]):
-    """`90`, `90s`, `10m`, `2h` or `1d`, as seconds."""
+    """A duration such as `90`, `90s`, `10m`, `2h` or `1d`, in seconds."""
 
     name = "time"
 
@@ -23,7 +23,7 @@ class Seconds(click.ParamType[float]):
     ) -> float:
         found = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
         if found is None:
-            self.fail(f"{value!r} is no time: write 90, 90s, 10m, 2h or 1d", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90, 90s, 10m, 2h or 1d", param, ctx)
         return float(found["count"]) * _UNITS[found["unit"]]
 
 

@@ -1,4 +1,4 @@
-"""The tasks of an operation: as a tree in the order in which they run, and along the time."""
+"""Format the tasks of an operation as a tree, or as bars along a time axis."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from cloudharness.workflows.wording import MARKS, aligned, all_tasks, duration, said, took
+from cloudharness.workflows._format import (
+    MARKS,
+    aligned,
+    all_tasks,
+    duration,
+    task_duration,
+    task_message,
+)
 from cloudharness_operation.model import Operation
 from cloudharness_operation.status import OutputStatus, PastRun, TaskPhase, TaskStatus
 
 _BAR: Final = 40
-"""Characters that the whole time of an operation is drawn with."""
+"""Width of the time axis in characters."""
 _SHADES: Final = {TaskPhase.PENDING: "░", TaskPhase.RUNNING: "▒"}
 _DONE: Final = "█"
 
 
 def head(state: Operation, now: datetime) -> str:
-    """Return what is said of an operation as a whole, in a line."""
+    """Return name, type, phase, progress and duration of an operation as one line."""
     status = state.status
     phase = status.phase.value if status.phase else "Pending"
     parts = [state.metadata.name, state.spec.type.value, phase, status.progress or ""]
@@ -32,7 +39,7 @@ def head(state: Operation, now: datetime) -> str:
 
 
 def lines(state: Operation, now: datetime) -> list[str]:
-    """Return an operation and its tasks, in order; those that run at once are one branch."""
+    """Return an operation and the tree of its tasks; tasks that run together share a branch."""
     stages = _stages(state)
     nested = len(stages) > 1 and any(len(stage) > 1 for stage in stages)
     rows: list[tuple[str, ...]] = []
@@ -43,13 +50,13 @@ def lines(state: Operation, now: datetime) -> list[str]:
             rows += [(title, *[""] * 4), *_branches(stage, "  " if last else "│ ", now)]
     else:
         rows += _branches([task for stage in stages for task in stage], "", now)
-    return [*_about(state, now), *aligned(rows)]
+    return [*_header(state, now), *aligned(rows)]
 
 
 def gantt(state: Operation, now: datetime) -> list[str]:
     """Return an operation and its tasks, each with a bar from its start to its end.
 
-    What waits is light, what runs is darker, and what has ended is full.
+    Bars of pending tasks are light, of running tasks medium, and of ended tasks dark.
     """
     status = state.status
     tasks = [task for stage in _stages(state) for task in stage]
@@ -58,23 +65,23 @@ def gantt(state: Operation, now: datetime) -> list[str]:
     whole = max(((status.completion_time or now) - begin).total_seconds(), 1.0)
     scale = f"0s{duration(whole).rjust(_BAR - 2)}"
     rows = [
-        (MARKS[task.phase], task.name, _bar(task, begin, whole, now), took(task, now))
+        (MARKS[task.phase], task.name, _bar(task, begin, whole, now), task_duration(task, now))
         for task in tasks
     ]
-    return [*_about(state, now), *aligned([("", "", scale, ""), *rows])]
+    return [*_header(state, now), *aligned([("", "", scale, ""), *rows])]
 
 
 def more(state: Operation) -> list[str]:
-    """Return what else is known: outputs, volumes, and the runs before."""
+    """Return outputs, volumes and previous runs."""
     status = state.status
     outputs = [(f"{one.task}.{one.name}", _output(one)) for one in status.outputs]
     volumes = [
-        (one.name, "made for the run" if one.ephemeral else "", " ".join(one.mount_paths))
+        (one.name, "created for the run" if one.ephemeral else "", " ".join(one.mount_paths))
         for one in status.claims
     ]
     runs = [(one.run_id, one.phase.value, one.reason or "", _past(one)) for one in status.history]
     found: list[str] = []
-    for title, rows in (("outputs", outputs), ("volumes", volumes), ("runs before", runs)):
+    for title, rows in (("outputs", outputs), ("volumes", volumes), ("previous runs", runs)):
         if rows:
             found += [f"{title}:", *(f"  {line}" for line in aligned(rows))]
     return found
@@ -94,9 +101,9 @@ def _past(one: PastRun) -> str:
     return duration((one.completion_time - one.start_time).total_seconds())
 
 
-def _about(state: Operation, now: datetime) -> list[str]:
-    said = state.status.message
-    return [head(state, now), *([f"  {said}"] if said else [])]
+def _header(state: Operation, now: datetime) -> list[str]:
+    message = state.status.message
+    return [head(state, now), *([f"  {message}"] if message else [])]
 
 
 def _stages(state: Operation) -> list[list[TaskStatus]]:
@@ -110,7 +117,15 @@ def _branches(tasks: Sequence[TaskStatus], indent: str, now: datetime) -> list[t
     for number, task in enumerate(tasks):
         corner = "└─" if number == len(tasks) - 1 else "├─"
         name = f"{indent}{corner} {MARKS[task.phase]} {task.name}"
-        found.append((name, task.phase.value, took(task, now), task.node_name or "", said(task)))
+        found.append(
+            (
+                name,
+                task.phase.value,
+                task_duration(task, now),
+                task.node_name or "",
+                task_message(task),
+            )
+        )
     return found
 
 

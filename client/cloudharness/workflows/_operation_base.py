@@ -1,0 +1,235 @@
+"""Base classes of all operations, and of those that run on a cluster."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from typing_extensions import override
+
+from cloudharness.workflows._defaults import DEFAULT_TTL_STRATEGY, DEFAULT_VOLUME_SIZE
+from cloudharness.workflows._lazy_import import lazy_module
+from cloudharness.workflows._remote import RemoteOperation
+from cloudharness.workflows.errors import BadOperationConfiguration
+from cloudharness.workflows.tasks import Task
+from cloudharness.workflows.utils import PodExecutionContext
+
+if TYPE_CHECKING:
+    from cloudharness.workflows import _async, _local_run, _operation_spec, _task_spec
+    from cloudharness.workflows._logs import LogLine
+    from cloudharness_operation.model import OperationSpec
+else:
+    _async, _local_run = map(lazy_module, ("_async", "_local_run"))
+    _operation_spec, _task_spec = map(lazy_module, ("_operation_spec", "_task_spec"))
+
+Manifest = dict[str, Any]
+
+
+class ManagedOperation:
+    """The base class of all operations.
+
+    Args:
+        name: name of the operation.
+        ttl_strategy: see `ContainerizedOperation`.
+        on_exit_notify: see `ContainerizedOperation`.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ttl_strategy: Mapping[str, int] | None = DEFAULT_TTL_STRATEGY,
+        on_exit_notify: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.ttl_strategy = ttl_strategy
+        self.on_exit_notify = on_exit_notify
+
+    def execute(self, *_args: Any, **_kwargs: Any) -> Any:
+        """Run the operation."""
+        raise BadOperationConfiguration(
+            f"{type(self).__name__} is a base class, which cannot run: use one of its subclasses"
+        )
+
+
+class ContainerizedOperation(ManagedOperation, RemoteOperation):
+    """The base class of operations that run on a cluster.
+
+    Args:
+        basename: name of the operation: at most 57 lower-case letters, digits and `-`. If it ends
+            in `-`, each submission appends a unique suffix.
+        pod_context: a context, or several. Pods with the same context run on the same node.
+        shared_directory: a volume for all tasks in the form `[CLAIM:]PATH[:MODE]`, or several.
+            MODE is `rw`; `ro`, which is read-only and can be mounted on any node; or `rwx`, which
+            can be written from several nodes. If the claim does not exist, or CLAIM is left out, a
+            claim is created for the run. True: `/mnt/shared`. In tasks, the environment variable
+            `shared_directory` is the path of the first volume.
+        pod_gc: when pods are deleted before their Workflow is; Argo's `podGC`.
+        ttl_strategy: seconds for which the Workflow, its pods and their logs are kept after the
+            end, in `secondsAfterCompletion`, `secondsAfterSuccess` and `secondsAfterFailure`. None:
+            they are not deleted.
+        on_exit_notify: a dict: `queue` is the Kafka topic to which the operator publishes an event
+            when the operation has ended; `payload` is part of that event, a str or any value that
+            can be encoded as JSON; `traceparent` is optional.
+        shared_volume_size: size of each created volume in MiB, or a quantity such as `"10Gi"`.
+        active_deadline_seconds: maximum duration of the run in seconds, or as a timedelta. A run
+            that exceeds it fails with the reason `DeadlineExceeded`. None: no limit.
+        pending_deadline_seconds: maximum time a task's pod may stay pending in seconds, or as a
+            timedelta. A run that exceeds it fails with the reason `PendingDeadlineExceeded`. 0: no
+            limit. None: the operator's setting, by default 600.
+        parallelism: maximum number of tasks that run at the same time. None: no limit.
+        concurrency_policy: how the operation treats others of its concurrency group: `Allow` runs
+            at the same time, `Forbid` waits for them, `Replace` terminates older ones. None:
+            `Allow`.
+        concurrency_group: name of the concurrency group within the namespace.
+        ttl_seconds_after_finished: seconds for which the operation itself is kept after its end, or
+            a timedelta. None: it is not deleted.
+        suspend: whether the operation starts suspended; `resume` then starts it.
+
+    Raises:
+        BadOperationConfiguration: an argument is wrong; the message names it.
+
+    """
+
+    kind: ClassVar[str] = "SingleTask"
+
+    def __init__(
+        self,
+        basename: str,
+        pod_context: PodExecutionContext | Iterable[PodExecutionContext] | None = None,
+        shared_directory: bool | str | Iterable[str] | None = None,  # noqa: FBT001
+        pod_gc: Mapping[str, Any] | None = None,
+        ttl_strategy: Mapping[str, int] | None = DEFAULT_TTL_STRATEGY,
+        on_exit_notify: Mapping[str, Any] | None = None,
+        *,
+        shared_volume_size: int | str = DEFAULT_VOLUME_SIZE,
+        active_deadline_seconds: int | timedelta | None = None,
+        pending_deadline_seconds: int | timedelta | None = None,
+        parallelism: int | None = None,
+        concurrency_policy: Literal["Allow", "Forbid", "Replace"] | None = None,
+        concurrency_group: str | None = None,
+        ttl_seconds_after_finished: int | timedelta | None = None,
+        suspend: bool = False,
+    ) -> None:
+        super().__init__(_operation_spec.base_name(basename), ttl_strategy, on_exit_notify)
+        self.pod_contexts = _operation_spec.contexts(pod_context)
+        self.volumes = _operation_spec.directories(shared_directory)
+        self.pod_gc = pod_gc
+        self.shared_volume_size = shared_volume_size
+        self.active_deadline_seconds = _operation_spec.seconds(active_deadline_seconds)
+        self.pending_deadline_seconds = _operation_spec.seconds(pending_deadline_seconds)
+        self.parallelism = parallelism
+        self.concurrency_policy = concurrency_policy
+        self.concurrency_group = concurrency_group
+        self.ttl_seconds_after_finished = _operation_spec.seconds(ttl_seconds_after_finished)
+        self.begins_suspended = suspend
+        self.to_spec()  # Validates the arguments.
+
+    def task_list(self) -> Sequence[Task]:
+        """Return the tasks."""
+        raise BadOperationConfiguration(
+            f"{type(self).__name__} has no tasks: use one of its subclasses, or define task_list"
+        )
+
+    def groups(self) -> Sequence[int] | None:
+        """Return the number of each task's group, or None if the operation has no groups."""
+        return None
+
+    def to_spec(self) -> OperationSpec:
+        """Return the spec of the `CloudHarnessOperation`."""
+        size = _operation_spec.volume_size(self.shared_volume_size)
+        tasks = [task.spec(size) for task in self.task_list()]
+        if (groups := self.groups()) is not None:
+            pairs = zip(tasks, groups, strict=True)
+            tasks = [task.model_copy(update={"group": group}) for task, group in pairs]
+        return _operation_spec.spec(
+            self.kind,
+            tasks,
+            sharedVolumes=_task_spec.volumes(self.volumes, size, "shared_directory"),
+            podContexts=_operation_spec.pod_contexts(self.pod_contexts),
+            podGC=_operation_spec.pod_gc(self.pod_gc),
+            ttlStrategy=_operation_spec.ttl(self.ttl_strategy),
+            onExit=_operation_spec.notification(self.on_exit_notify),
+            activeDeadlineSeconds=self.active_deadline_seconds,
+            pendingDeadlineSeconds=self.pending_deadline_seconds,
+            parallelism=self.parallelism,
+            **_operation_spec.exclusion(self.concurrency_policy, self.concurrency_group),
+            ttlSecondsAfterFinished=self.ttl_seconds_after_finished,
+            suspend=self.begins_suspended or None,
+        )
+
+    @override
+    def execute(self) -> Any:
+        """Submit the operation, and return it as stored on the cluster.
+
+        Raises:
+            OperationExists: an operation of this name exists.
+            OperationRefused: the API server rejects the operation; the message gives the reason.
+            ClusterUnavailable: the API server does not respond, or denies access.
+
+        """
+        return self.submit()
+
+    @override
+    def to_manifest(self) -> Manifest:
+        """Return the manifest of the `CloudHarnessOperation`."""
+        return _operation_spec.manifest(self.name, self.to_spec())
+
+    def to_yaml(self) -> str:
+        """Return the manifest as YAML, for Git or for `kubectl create -f`.
+
+        `kubectl apply` requires a fixed name: a basename that does not end in `-`.
+        """
+        return _operation_spec.to_yaml(self.to_manifest())
+
+    def to_workflow(self) -> Manifest:
+        """Return the Argo Workflow that the operator creates for the operation.
+
+        The Workflow is built without a cluster: named claims are assumed to exist. It has a unique
+        name, and neither ownerReference nor finalizer, so it can be submitted without the operator.
+        No exit event is then published.
+        """
+        name = _operation_spec.unique_name(self.name)
+        return _operation_spec.argo_workflow(name, self.to_spec())
+
+    def run_local(self, timeout: float | None = None, *, show: bool | None = None) -> Any:
+        """Run the operation on this machine, without a cluster, and return its result.
+
+        The result is that of `result`. Tasks run as processes in empty directories, with the order,
+        the retries and the environment variables that they have on a cluster. A task with a
+        container image of its own runs in docker or podman. A shared directory is a temporary
+        directory. Resources, pod contexts and TTLs have no effect, and no exit event is published.
+
+        Args:
+            timeout: seconds after which all tasks are terminated. None: no limit.
+            show: whether to write the tasks' output to stderr. None: only if stderr is a terminal.
+
+        Raises:
+            OperationFailed: a task failed, and all its retries.
+            OperationTimeout: the operation has not ended within the timeout.
+            BadOperationConfiguration: the operation needs a cluster, or a task needs a container
+                image and neither docker nor podman is installed.
+
+        """
+        return self._run_local(timeout, show, threading.Event())
+
+    async def run_local_async(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as in the blocking variant.
+        *,
+        show: bool | None = None,
+    ) -> Any:
+        """Async variant of `run_local`. Cancelling it terminates all tasks."""
+        return await _async.run_in_thread(lambda stop: self._run_local(timeout, show, stop))
+
+    def _run_local(self, timeout: float | None, show: bool | None, stop: threading.Event) -> Any:  # noqa: FBT001
+        def print_line(line: LogLine) -> None:
+            if sys.stderr.isatty() if show is None else show:
+                sys.stderr.write(f"{line}\n")
+
+        name = _operation_spec.unique_name(self.name)
+        run = _local_run.LocalRun(name, self.to_spec(), print_line, timeout, stop)
+        return self._result(run.return_values())
