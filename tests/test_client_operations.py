@@ -616,7 +616,7 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
     (
         "volumes of two sizes",
         lambda: spec(shared_directory=["c:/a:rwx", "c:/b"]),
-        "c: one volume is wanted in two ways",
+        "c: one volume is requested in two ways",
     ),
     (
         "no operation of its own",

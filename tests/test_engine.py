@@ -283,7 +283,7 @@ def test_what_is_wrong_with_a_patch_is_said_with_its_place(
 
 
 FIX = (
-    ": change it, or, if the Argo that is installed understands it, "
+    ": change it, or, if the installed Argo has it, "
     "set argo.version in the operator's Helm chart"
 )
 

@@ -1212,7 +1212,7 @@ def test_an_unreadable_operation_shows_why() -> None:
 def test_an_operation_without_a_broker_shows_the_way_out() -> None:
     found = plan(observed(operation=operation(topic=TOPIC)), NO_BROKER)
     assert found.status is not None
-    assert found.status["message"].startswith("spec.onExit.notify: this operator knows no Kafka")
+    assert found.status["message"].startswith("spec.onExit.notify: this operator has no Kafka")
 
 
 def test_a_topic_that_is_not_allowed_is_refused_and_never_told() -> None:

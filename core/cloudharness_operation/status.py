@@ -109,15 +109,15 @@ class TaskCounts(Resource):
     total: int = 0
     """All tasks of the spec."""
     pending: int = 0
-    """Pending."""
+    """Tasks that are pending."""
     running: int = 0
-    """Running."""
+    """Tasks that are running."""
     succeeded: int = 0
-    """Succeeded."""
+    """Tasks that have succeeded."""
     failed: int = 0
-    """Failed or Error."""
+    """Tasks with the phase Failed or Error."""
     skipped: int = 0
-    """Skipped."""
+    """Tasks that were skipped."""
 
 
 class ClaimStatus(Resource):

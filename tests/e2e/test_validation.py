@@ -622,7 +622,7 @@ VOLUMES: list[Row] = [
         "two sizes of a claim",
         volumes(claim("/a", size="1Gi"), claim("/b", size="2Gi")),
         "spec.sharedVolumes",
-        "one volume is wanted in two ways: give the same size",
+        "one volume is requested in two ways: give the same size",
     ),
     (
         "two modes of a claim",
@@ -634,13 +634,13 @@ VOLUMES: list[Row] = [
         "two classes in a task",
         volumes(of_task=(claim("/a", storageClassName="x"), claim("/b"))),
         "spec.tasks[0].sharedVolumes",
-        "one volume is wanted in two ways",
+        "one volume is requested in two ways",
     ),
     (
         "a task against the operation",
         volumes(claim("/a"), of_task=(claim("/b", accessMode="ReadWriteOnce"),)),
         "spec.tasks",
-        "one volume is wanted in two ways",
+        "one volume is requested in two ways",
     ),
 ]
 
@@ -939,7 +939,7 @@ ARGO_STOP_TIMEOUT: list[tuple[str, Manifest, str]] = [
             {**TWO[0], "sharedVolumes": [claim("/a", size="1Gi")]},
             {**TWO[1], "sharedVolumes": [claim("/a", size="2Gi")]},
         ),
-        "spec: c: one volume is wanted in two ways: give the same size",
+        "spec: c: one volume is requested in two ways: give the same size",
     ),
     (
         "an output of a task that does not run before",
