@@ -14,6 +14,7 @@ EMBEDDED := $(BIN)/python -m tests.cluster
 E2E_WORKERS ?= 5
 # Of those that take long, some measure time.
 LONG_WORKERS ?= 4
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 E2E := $(BIN)/pytest --dist loadgroup --durations=15
 # Of faults; their operators mostly wait.
 FAULT_WORKERS ?= 8
@@ -82,13 +83,18 @@ benchmark-events: $(BIN)/ready ## Measure how fast ends are told, also when Kafk
 	$(BIN)/python -m benchmarks.events
 
 .PHONY: check
-check: $(BIN)/ready ## Format, lint, types, the rooms' borders, and that generated files are fresh
+check: $(BIN)/ready $(BIN)/docs-ready ## Format, lint, types, the rooms' borders, generated files, and links of the docs
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/mypy examples/samples-service/app.py
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.generate --check
+	$(SITE) --quiet
+
+.PHONY: docs
+docs: $(BIN)/docs-ready ## Build the site from docs/ into build/site; a dead link is an error
+	$(SITE)
 
 .PHONY: generate
 generate: $(BIN)/ready ## Write anew what is made from the code: the CRD, the examples' Workflows
@@ -139,6 +145,8 @@ lock: $(BIN)/ready ## Resolve the requirements anew
 		-c requirements/dev.txt -o requirements/client.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/dev.txt -o requirements/samples.txt --group samples
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		-c requirements/dev.txt -o requirements/docs.txt --group docs
 
 .PHONY: clean
 clean: ## End the cluster and remove what was made here; the cache of builds stays
@@ -155,4 +163,10 @@ $(BIN)/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What builds the site, on top of that: with it the environment is a third larger.
+$(BIN)/docs-ready: requirements/docs.txt $(BIN)/ready
+	@echo "  Installing the tools of the site into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@

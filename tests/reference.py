@@ -1,4 +1,4 @@
-"""The reference of the Python client, `docs/reference.md`, made from its docstrings."""
+"""The reference of the Python client, `docs/reference/python.md`, made from its docstrings."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ _HEAD: Final = """\
 # Reference of the Python client
 
 Made from the docstrings by `make generate`. How it is used is told in
-[getting started](getting-started.md).
+[getting started](../getting-started.md).
 """
 
 
