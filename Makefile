@@ -126,7 +126,7 @@ install: $(BIN)/ready ## Install the operator, from an image of this tree by its
 	$(BIN)/python -m tests.install
 
 .PHONY: pictures
-pictures: $(BIN)/ready ## Record the pictures of the README on the running cluster
+pictures: $(BIN)/ready ## Record the pictures of the docs on the running cluster
 	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m tests.pictures
 
 .PHONY: shell
