@@ -229,7 +229,7 @@ def test_an_event_is_told_of_the_end_alone(
 def test_what_others_make_of_each_state(
     written: Steps,
 ) -> None:
-    (table,) = drawn("What others").tables
+    (table,) = drawn("How clients").tables
     said = {name: tuple(others) for name, *others in table}
     every = {status.model_dump_json(): status for _, status in written}
     for status in (unseen(), *every.values()):
