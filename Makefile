@@ -33,18 +33,18 @@ demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to th
 test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
 
 .PHONY: test-all
-test-all: test fuzz test-long faults test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
+test-all: test fuzz test-long faults test-engines ## All tests: also long ones, Argo CD, other releases of Argo
 
 .PHONY: test-unit
 test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
 	$(BIN)/pytest -q -m "not e2e" -n auto
 
 .PHONY: fuzz
-fuzz: $(BIN)/ready ## Draw thousands of operations at random; none may make the operator's code fail
+fuzz: $(BIN)/ready ## Test the operator's code with thousands of random operations
 	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/test_fuzzing.py
 
 .PHONY: test-e2e
-test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and ended
+test-e2e: $(BIN)/ready ## Tests on a real cluster, which is built, started and stopped
 	$(EMBEDDED) setup --if-chosen
 	$(E2E) -n $(E2E_WORKERS) -m "e2e and not long" tests/e2e
 
@@ -56,7 +56,7 @@ test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure tim
 	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" --ignore=tests/e2e/test_fault_plans.py tests/e2e
 
 .PHONY: faults
-faults: $(BIN)/ready ## Try the whole table of faults (docs/faults.md) on a real cluster
+faults: $(BIN)/ready ## Test the whole table of faults (docs/faults.md) on a real cluster
 	$(EMBEDDED) setup --if-chosen
 	$(E2E) -n $(FAULT_WORKERS) -m e2e tests/e2e/test_fault_plans.py
 
@@ -79,11 +79,11 @@ benchmark-crowd: $(BIN)/ready ## Measure what 10,000 finished operations cost on
 	$(BIN)/python -m benchmarks.crowd
 
 .PHONY: benchmark-events
-benchmark-events: $(BIN)/ready ## Measure how fast ends are told, also when Kafka was away
+benchmark-events: $(BIN)/ready ## Measure how fast exit events are published, also after a Kafka outage
 	$(BIN)/python -m benchmarks.events
 
 .PHONY: check
-check: $(BIN)/ready $(BIN)/docs-ready ## Format, lint, types, the rooms' borders, generated files, and links of the docs
+check: $(BIN)/ready $(BIN)/docs-ready ## Format, lint, types, import rules, generated files, and links of the docs
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -97,16 +97,16 @@ docs: $(BIN)/docs-ready ## Build the site from docs/ into build/site; a dead lin
 	$(SITE)
 
 .PHONY: generate
-generate: $(BIN)/ready ## Write anew what is made from the code: the CRD, the examples' Workflows
+generate: $(BIN)/ready ## Write the generated files: the CRD, the references, the examples' Workflows
 	$(BIN)/python -m tests.generate
 
 .PHONY: format
-format: $(BIN)/ready ## Format the code and mend what can be mended
+format: $(BIN)/ready ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: cluster-build
-cluster-build: $(BIN)/ready ## Build what the cluster is made of into the cache, once; start nothing
+cluster-build: $(BIN)/ready ## Build the cluster's components into the cache, once; start nothing
 	$(EMBEDDED) setup
 
 .PHONY: cluster-up
@@ -114,11 +114,11 @@ cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (a
 	$(EMBEDDED) up
 
 .PHONY: cluster-down
-cluster-down: $(BIN)/ready ## End the cluster
+cluster-down: $(BIN)/ready ## Stop the cluster
 	$(EMBEDDED) down
 
 .PHONY: env
-env: $(BIN)/ready ## Print the variables by which a shell finds the running cluster, for `eval`
+env: $(BIN)/ready ## Print the environment variables for the running cluster, for `eval`
 	@$(EMBEDDED) env
 
 .PHONY: install
@@ -134,7 +134,7 @@ shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and h
 	$(EMBEDDED) shell
 
 .PHONY: lock
-lock: $(BIN)/ready ## Resolve the requirements anew
+lock: $(BIN)/ready ## Update the locked requirements
 	sed -n '/^operator = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *"\(.*\)",.*/\1/p' \
 		| $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header -o requirements/operator.txt -
@@ -149,7 +149,7 @@ lock: $(BIN)/ready ## Resolve the requirements anew
 		-c requirements/dev.txt -o requirements/docs.txt --group docs
 
 .PHONY: clean
-clean: ## End the cluster and remove what was made here; the cache of builds stays
+clean: ## Stop the cluster and remove the environment; the build cache is kept
 	if [ -x $(BIN)/python ]; then $(EMBEDDED) down; fi
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 

@@ -32,8 +32,7 @@ _ENTRY: Final = re.compile(r"^    (\*{0,2}\w+): (.*)$")
 _HEAD: Final = """\
 # Reference of the Python client
 
-Made from the docstrings by `make generate`. How it is used is told in
-[getting started](../getting-started.md).
+Generated from the docstrings. [Getting started](../getting-started.md) shows how to use the client.
 """
 
 
