@@ -26,6 +26,8 @@ OUTSIDE: Final = "project/"
 
 _FENCE: Final = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s#]+)([^)\s]*\))")
+_BOOSTS: Final = {"docs/reference/": 4, "docs/decisions/": 0.5}
+"""How a search ranks pages: those for users before those that give reasons."""
 _LANGUAGES: Final = {".json": "json", ".lua": "lua", ".py": "python", ".yaml": "yaml"}
 
 
@@ -56,8 +58,10 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
-    """Rewrite the links of a page from places in the repository to places on the site."""
+    """Rewrite the links of a page to places on the site, and rank the page in the search."""
     source = _source(page.file.src_uri)
+    boost = next((boost for start, boost in _BOOSTS.items() if source.startswith(start)), 1)
+    page.meta["search"] = {"boost": boost}
 
     def rewritten(link: re.Match[str]) -> str:
         target = _page(_resolved(source, link[2]))

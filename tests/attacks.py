@@ -324,7 +324,8 @@ def _deep_number(name: str) -> str:
 
 
 def _others() -> Iterator[Attack]:
-    forged = "tests/e2e/test_attacks.py, `test_a_forged_"
+    hostile_log = "`tests/e2e/test_attacks.py::test_a_hostile_log_costs_nothing_but_its_lines`"
+    forged = "`tests/e2e/test_attacks.py::test_a_forged_"
     publish = "publish in the name of another namespace's operation"
     for name, gain, stop, by, test in (
         (
@@ -332,105 +333,105 @@ def _others() -> Iterator[Attack]:
             _STOPS,
             Stop.BOUND,
             "lines are truncated, and searched in linear time",
-            "tests/e2e/test_attacks.py, `test_a_hostile_log`; tests/test_logs.py",
+            f"{hostile_log}, `tests/test_logs.py`",
         ),
         (
             "escape sequences and control characters in a log",
             "write to the terminal of a user who reads the status",
             Stop.BOUND,
             "they are removed",
-            "tests/e2e/test_attacks.py, `test_a_hostile_log`; tests/test_failure.py",
+            f"{hostile_log}, `tests/test_failure.py`",
         ),
         (
             "a message of 100 KB in a Workflow's status",
             _FOREVER,
             Stop.BOUND,
             "messages are truncated when they are read",
-            "tests/e2e/test_attacks.py, `test_a_workflow_with_a_hostile_status`",
+            "`tests/e2e/test_attacks.py::test_a_workflow_with_a_hostile_status_ends_all_the_same`",
         ),
         (
             "packed nodes that unpack to 100 MB",
             _MEMORY,
             Stop.BOUND,
             "the size and the number of their parts are limited before they are decoded",
-            "tests/e2e/test_attacks.py, `test_a_workflow_with_a_hostile_status`",
+            "`tests/e2e/test_attacks.py::test_a_workflow_with_a_hostile_status_ends_all_the_same`",
         ),
         (
             "nodes of the wrong types",
             _STOPS,
             Stop.BOUND,
             "the status omits details that cannot be read",
-            "tests/e2e/test_attacks.py, `test_a_workflow_with_a_hostile_status`",
+            "`tests/e2e/test_attacks.py::test_a_workflow_with_a_hostile_status_ends_all_the_same`",
         ),
         (
             "a forged Workflow with another namespace's labels",
             "decide how another namespace's operation ends",
             Stop.BOUND,
             "the Workflow must have the namespace, name and uid of its operation",
-            f"{forged}child`",
+            f"{forged}child_says_nothing_of_another_namespaces_operation`",
         ),
         (
             "a forged exit event for another namespace's operation",
             publish,
             Stop.BOUND,
             "the annotation must agree with the Workflow itself",
-            f"{forged}exit_event`",
+            f"{forged}exit_event_is_not_published`",
         ),
         (
             "a forged exit event to a topic that is not allowed",
             "publish to another team's topic",
             Stop.BOUND,
             "topics are checked again when the event is published",
-            f"{forged}exit_event`",
+            f"{forged}exit_event_is_not_published`",
         ),
         (
             "a Workflow with the name of a future run",
             "make an operation adopt another Workflow",
             Stop.BOUND,
             "the operation ends as `NameTaken`",
-            "tests/test_reconcile.py",
+            "`tests/test_reconcile.py`",
         ),
         (
             "a request of 1e30 devices",
             _FOREVER,
             Stop.BOUND,
             "the pod stays pending until `pendingDeadlineSeconds`",
-            "tests/e2e/test_attacks.py, `test_a_pod_that_no_node_has_room_for`",
+            "`tests/e2e/test_attacks.py::test_a_pod_that_no_node_has_room_for_ends_with_its_own_words`",
         ),
         (
             "100 suspended operations of the maximum size",
             _MEMORY,
             Stop.BOUND,
             "the operator keeps a part of a large operation, and reconciles one of them at a time",
-            "tests/e2e/test_attacks.py, `test_a_crowd_of_large_operations`",
+            "`tests/e2e/test_attacks.py::test_a_crowd_of_large_operations_fits_into_memory`",
         ),
         (
             "10,000 operations in one concurrency group",
             _SLOWS,
             Stop.BOUND,
             "a group is sorted once for all pending changes, and a change enqueues few members",
-            "tests/test_turns.py, `test_in_a_large_group_a_change_moves_few`",
+            "`tests/test_turns.py::test_in_a_large_group_a_change_moves_few`",
         ),
         (
             "the deletion of a served namespace's RoleBinding",
             "prevent the operator from serving other namespaces",
             Stop.BOUND,
             "each namespace starts and fails separately",
-            "tests/e2e/test_attacks.py, `test_a_namespace_without_rights`",
+            "`tests/e2e/test_attacks.py::test_a_namespace_without_rights_holds_up_no_other`",
         ),
         (
             "`{{...}}` in code, arguments and variables",
             "make Argo evaluate an expression",
             Stop.BOUND,
             "the author's text is encoded if Argo would interpolate it",
-            "tests/test_render_verbatim.py; tests/e2e/test_tasks.py",
+            "`tests/test_render_verbatim.py`, `tests/e2e/test_tasks.py`",
         ),
         (
             "a result or an output of many megabytes",
             _MEMORY,
             Stop.BOUND,
             "a status has at most 32 KiB of outputs",
-            "tests/test_outputs.py; tests/e2e/test_outputs.py",
+            "`tests/test_outputs.py`, `tests/e2e/test_outputs.py`",
         ),
         (
             "results of another task, with the token of an own task",
@@ -448,9 +449,9 @@ ATTACKS: Final = tuple(_rows())
 BEGIN: Final = "<!-- The table of attacks, by `make generate`: begin -->"
 END: Final = "<!-- The table of attacks: end -->"
 _TESTS: Final = {
-    Stop.APPLY: "`test_an_attack_that_the_crd_refuses`",
-    Stop.OPERATOR: "`test_an_attack_that_the_operator_ends`",
-    Stop.STRICT: "`test_an_attack_that_strict_settings_end`",
+    Stop.APPLY: "test_an_attack_that_the_crd_refuses",
+    Stop.OPERATOR: "test_an_attack_that_the_operator_ends",
+    Stop.STRICT: "test_an_attack_that_strict_settings_end",
 }
 
 
@@ -467,5 +468,5 @@ def page(old: str) -> str:
 
 
 def _row(attack: Attack) -> str:
-    test = attack.test or f"tests/e2e/test_attacks.py, {_TESTS[attack.stop]}"
+    test = attack.test or f"`tests/e2e/test_attacks.py::{_TESTS[attack.stop]}`"
     return f"| {attack.name} | {attack.gain} | {attack.by} | {attack.stop.value} | {test} |\n"
