@@ -14,6 +14,7 @@ EMBEDDED := $(BIN)/python -m tests.cluster
 E2E_WORKERS ?= 5
 # Of those that take long, some measure time.
 LONG_WORKERS ?= 4
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 E2E := $(BIN)/pytest --dist loadgroup --durations=15
 # Of faults; their operators mostly wait.
 FAULT_WORKERS ?= 8
@@ -32,18 +33,18 @@ demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to th
 test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
 
 .PHONY: test-all
-test-all: test fuzz test-long faults test-engines ## All of it: also what takes long, Argo CD, other releases of Argo
+test-all: test fuzz test-long faults test-engines ## All tests: also long ones, Argo CD, other releases of Argo
 
 .PHONY: test-unit
 test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
 	$(BIN)/pytest -q -m "not e2e" -n auto
 
 .PHONY: fuzz
-fuzz: $(BIN)/ready ## Draw thousands of operations at random; none may make the operator's code fail
+fuzz: $(BIN)/ready ## Test the operator's code with thousands of random operations
 	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/test_fuzzing.py
 
 .PHONY: test-e2e
-test-e2e: $(BIN)/ready ## Tests on a real cluster, which is set up, started and ended
+test-e2e: $(BIN)/ready ## Tests on a real cluster, which is built, started and stopped
 	$(EMBEDDED) setup --if-chosen
 	$(E2E) -n $(E2E_WORKERS) -m "e2e and not long" tests/e2e
 
@@ -55,7 +56,7 @@ test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure tim
 	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" --ignore=tests/e2e/test_fault_plans.py tests/e2e
 
 .PHONY: faults
-faults: $(BIN)/ready ## Try the whole table of faults (docs/faults.md) on a real cluster
+faults: $(BIN)/ready ## Test the whole table of faults (docs/faults.md) on a real cluster
 	$(EMBEDDED) setup --if-chosen
 	$(E2E) -n $(FAULT_WORKERS) -m e2e tests/e2e/test_fault_plans.py
 
@@ -78,29 +79,34 @@ benchmark-crowd: $(BIN)/ready ## Measure what 10,000 finished operations cost on
 	$(BIN)/python -m benchmarks.crowd
 
 .PHONY: benchmark-events
-benchmark-events: $(BIN)/ready ## Measure how fast ends are told, also when Kafka was away
+benchmark-events: $(BIN)/ready ## Measure how fast exit events are published, also after a Kafka outage
 	$(BIN)/python -m benchmarks.events
 
 .PHONY: check
-check: $(BIN)/ready ## Format, lint, types, the rooms' borders, and that generated files are fresh
+check: $(BIN)/ready $(BIN)/docs-ready ## Format, lint, types, import rules, generated files, and links of the docs
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/mypy examples/samples-service/app.py
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.generate --check
+	$(SITE) --quiet
+
+.PHONY: docs
+docs: $(BIN)/docs-ready ## Build the site from docs/ into build/site; a dead link is an error
+	$(SITE)
 
 .PHONY: generate
-generate: $(BIN)/ready ## Write anew what is made from the code: the CRD, the examples' Workflows
+generate: $(BIN)/ready ## Write the generated files: the CRD, the references, the examples' Workflows
 	$(BIN)/python -m tests.generate
 
 .PHONY: format
-format: $(BIN)/ready ## Format the code and mend what can be mended
+format: $(BIN)/ready ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: cluster-build
-cluster-build: $(BIN)/ready ## Build what the cluster is made of into the cache, once; start nothing
+cluster-build: $(BIN)/ready ## Build the cluster's components into the cache, once; start nothing
 	$(EMBEDDED) setup
 
 .PHONY: cluster-up
@@ -108,11 +114,11 @@ cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (a
 	$(EMBEDDED) up
 
 .PHONY: cluster-down
-cluster-down: $(BIN)/ready ## End the cluster
+cluster-down: $(BIN)/ready ## Stop the cluster
 	$(EMBEDDED) down
 
 .PHONY: env
-env: $(BIN)/ready ## Print the variables by which a shell finds the running cluster, for `eval`
+env: $(BIN)/ready ## Print the environment variables for the running cluster, for `eval`
 	@$(EMBEDDED) env
 
 .PHONY: install
@@ -120,7 +126,7 @@ install: $(BIN)/ready ## Install the operator, from an image of this tree by its
 	$(BIN)/python -m tests.install
 
 .PHONY: pictures
-pictures: $(BIN)/ready ## Record the pictures of the README on the running cluster
+pictures: $(BIN)/ready ## Record the pictures of the docs on the running cluster
 	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m tests.pictures
 
 .PHONY: shell
@@ -128,7 +134,7 @@ shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and h
 	$(EMBEDDED) shell
 
 .PHONY: lock
-lock: $(BIN)/ready ## Resolve the requirements anew
+lock: $(BIN)/ready ## Update the locked requirements
 	sed -n '/^operator = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *"\(.*\)",.*/\1/p' \
 		| $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header -o requirements/operator.txt -
@@ -139,9 +145,11 @@ lock: $(BIN)/ready ## Resolve the requirements anew
 		-c requirements/dev.txt -o requirements/client.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/dev.txt -o requirements/samples.txt --group samples
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		-c requirements/dev.txt -o requirements/docs.txt --group docs
 
 .PHONY: clean
-clean: ## End the cluster and remove what was made here; the cache of builds stays
+clean: ## Stop the cluster and remove the environment; the build cache is kept
 	if [ -x $(BIN)/python ]; then $(EMBEDDED) down; fi
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
@@ -155,4 +163,10 @@ $(BIN)/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What builds the site, on top of that: with it the environment is a third larger.
+$(BIN)/docs-ready: requirements/docs.txt $(BIN)/ready
+	@echo "  Installing the tools of the site into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""The table of attacks: what somebody may try who creates operations, and what stops it.
+"""The table of attacks that a user who may create operations may try, and what stops each.
 
 `docs/security.md` shows it; `tests/e2e/test_attacks.py` carries out each row that has a manifest.
 """
@@ -21,11 +21,11 @@ ACCOUNT: Final = "cho-cloudharness-operator"
 class Stop(Enum):
     """What stops an attack."""
 
-    APPLY = "refused by the API server"
-    OPERATOR = "ended as `InvalidSpec`, without a Workflow"
-    STRICT = "ended as `InvalidSpec` by an operator with strict settings"
-    BOUND = "carried out within bounds"
-    KUBERNETES = "up to Kubernetes and Argo"
+    APPLY = "rejected by the API server"
+    OPERATOR = "ends as `InvalidSpec`, without a Workflow"
+    STRICT = "ends as `InvalidSpec`, with strict settings"
+    BOUND = "contained: no effect on others"
+    KUBERNETES = "not prevented by the operator"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Attack:
 
     name: str
     gain: str
-    """What its author would gain."""
+    """Its goal."""
     stop: Stop
     by: str
     """What stops it, for the page."""
@@ -88,15 +88,15 @@ def _resources(**limits: str) -> Manifest:
 
 
 _STOPS = "stop the operator for all namespaces"
-_SLOWS = "slow the operator down for everybody"
+_SLOWS = "slow down the operator for all users"
 _MEMORY = "exhaust the operator's memory"
-_FOREVER = "an operation that never ends and is retried without an end"
-_ACCOUNT = "run as the operator, with its rights in all namespaces that it serves"
+_FOREVER = "create an operation that never ends and is always retried"
+_ACCOUNT = "run as the operator, with its permissions in all namespaces that it serves"
 _READ = "read the password for Kafka, and publish to any topic"
 _BOUNDS = "the bounds of free-form fields (64 levels, 96 and 128 KiB)"
 _OWN = "the operator's own account is never allowed"
 _OWN_SECRETS = "the operator's own Secrets are never allowed"
-_LOCKS = "locks are of the operation's own namespace"
+_LOCKS = "locks must be in the operation's own namespace"
 _RESTRICTED = "`tasks.templatePatch: Restricted`"
 
 
@@ -128,8 +128,8 @@ def _poison() -> Iterator[Attack]:
         for n in range(10)
     ]
     yield ended(
-        "1.1 MB of variables, which leave no room for a status",
-        "an end that cannot be written",
+        "1.1 MB of variables, so that a status does not fit into etcd",
+        "prevent the final status from being written",
         _json(*many),
         "bytes as JSON, at most 1048576",
         "the bound of a whole operation (1 MiB)",
@@ -139,7 +139,9 @@ def _poison() -> Iterator[Attack]:
         ("a request of 1e50 processors", request, "requests.cpu 1e50 is more than"),
         ("half of a device, 1e-30", _resources(**{"nvidia.com_gpu": "1e-30"}), "is not whole"),
     ):
-        yield ended(name, _FOREVER, _json(task), says, "numbers of any size are compared exactly")
+        yield ended(
+            name, _FOREVER, _json(task), says, "quantities of any size are compared exactly"
+        )
 
 
 def _tenancy() -> Iterator[Attack]:
@@ -147,22 +149,24 @@ def _tenancy() -> Iterator[Attack]:
         return Attack(name, gain, Stop.OPERATOR, by, body=_json(task, **spec), says=says)
 
     own, text = "is the operator's own account", "cannot be checked here"
-    yield ended("its account", _ACCOUNT, bash("true"), own, _OWN, serviceAccountName=ACCOUNT)
+    yield ended(
+        "the operator's account", _ACCOUNT, bash("true"), own, _OWN, serviceAccountName=ACCOUNT
+    )
     for name, task in (
         ("of a task", bash("true", serviceAccountName=ACCOUNT)),
         ("in `templatePatch`", _patched(serviceAccountName=ACCOUNT)),
         ("in `executor`", _patched(executor={"serviceAccountName": ACCOUNT})),
         ("in `podSpecPatch`", _pod(serviceAccountName=ACCOUNT)),
-        ("in `podSpecPatch`, in other letters", _pod(SERVICEACCOUNTNAME=ACCOUNT)),
-        ("in `podSpecPatch`, by its old name", _pod(serviceAccount=ACCOUNT)),
+        ("in `podSpecPatch`, in upper case", _pod(SERVICEACCOUNTNAME=ACCOUNT)),
+        ("in `podSpecPatch`, in the deprecated field", _pod(serviceAccount=ACCOUNT)),
     ):
-        attack = ended(f"its account, {name}", _ACCOUNT, task, own, _OWN)
+        attack = ended(f"the operator's account, {name}", _ACCOUNT, task, own, _OWN)
         yield replace(attack, long=not name.startswith("in `podSpecPatch`"))
     for name, task in (
         ("computed by Argo", _patched(serviceAccountName="{{=sprig.lower('CHO')}}")),
         ("in YAML", _patched(podSpecPatch=f"serviceAccountName: {ACCOUNT}")),
     ):
-        yield ended(f"its account, {name}", _ACCOUNT, task, text, _OWN)
+        yield ended(f"the operator's account, {name}", _ACCOUNT, task, text, _OWN)
     volume = {"name": "v", "secret": {"secretName": KAFKA_SECRET}}
     sources = [{"secret": {"name": KAFKA_SECRET}}]
     secret = "is a Secret of the operator's own"  # noqa: S105 - a message.
@@ -170,37 +174,53 @@ def _tenancy() -> Iterator[Attack]:
         ("as a variable", _secret_variable(KAFKA_SECRET)),
         ("as variables", bash("true", envFrom=[{"secretRef": {"name": KAFKA_SECRET}}])),
         ("as a volume", _patched(volumes=[volume])),
-        ("projected", _patched(volumes=[{"name": "v", "projected": {"sources": sources}}])),
+        (
+            "as a projected volume",
+            _patched(volumes=[{"name": "v", "projected": {"sources": sources}}]),
+        ),
         ("in `podSpecPatch`", _pod(volumes=[volume])),
     ):
-        attack = ended(f"its Secret, {name}", _READ, task, secret, _OWN_SECRETS)
+        attack = ended(f"the operator's Secret, {name}", _READ, task, secret, _OWN_SECRETS)
         yield replace(attack, long=name not in ("as a variable", "in `podSpecPatch`"))
     pulled = {"imagePullSecrets": [{"name": KAFKA_SECRET}]}
-    yield ended("its Secret, to pull", _READ, bash("true"), secret, _OWN_SECRETS, **pulled)
+    yield ended(
+        "the operator's Secret, as a pull secret",
+        _READ,
+        bash("true"),
+        secret,
+        _OWN_SECRETS,
+        **pulled,
+    )
     lock = {"mutexes": [{"name": "cloudharness-group", "namespace": "kube-system"}]}
     hold = "keep operations of another namespace pending"
     elsewhere = "a lock is of the operation's own namespace"
-    yield ended("a mutex elsewhere", hold, _patched(synchronization=lock), elsewhere, _LOCKS)
+    yield ended(
+        "a mutex in another namespace", hold, _patched(synchronization=lock), elsewhere, _LOCKS
+    )
     inline = {"steps": [[{"name": "s", "inline": {"synchronization": lock}}]]}
     yield ended(
-        "a mutex elsewhere, inline", hold, _patched(script=None, **inline), elsewhere, _LOCKS
+        "a mutex in another namespace, inline",
+        hold,
+        _patched(script=None, **inline),
+        elsewhere,
+        _LOCKS,
     )
     cluster = {"name": "s", "templateRef": {"name": "a", "template": "b", "clusterScope": True}}
     denied = "this operator does not allow it"
     for name, gain, task in (
         ("metrics", "exhaust the memory of Argo's controller", _patched(metrics={})),
-        ("memoize", "have Argo's controller write ConfigMaps", _patched(memoize={"key": "k"})),
-        ("plugin", "run an executor plugin with its rights", _patched(plugin={"a": {}})),
+        ("memoize", "make Argo's controller write ConfigMaps", _patched(memoize={"key": "k"})),
+        ("plugin", "run an executor plugin with its permissions", _patched(plugin={"a": {}})),
         (
             "a ClusterWorkflowTemplate",
-            "read and run what no namespace owns",
+            "read and run a cluster-scoped template",
             _patched(script=None, steps=[[cluster]]),
         ),
     ):
         yield ended(name, gain, task, denied, _RESTRICTED)
     yield Attack(
         "a topic that is not allowed",
-        "publish to somebody else's topic",
+        "publish to another team's topic",
         Stop.OPERATOR,
         "`kafka.allowedTopics`",
         body=_json(bash("true"), topic="payroll"),
@@ -215,14 +235,14 @@ def _strict() -> Iterator[Attack]:
     image = {"name": "t", "custom": {"image": "example.com/miner"}}
     yield strict(
         "any image",
-        "run software that nobody has checked",
+        "run unchecked software",
         image,
         "is not one of the images that this operator allows",
         "`tasks.allowedImages`",
     )
     yield strict(
         "any account of the namespace",
-        "the rights of the namespace's other services",
+        "use the permissions of the namespace's other services",
         bash("true", serviceAccountName="admin"),
         "is not one of the service accounts",
         "`tasks.allowedServiceAccounts`",
@@ -236,7 +256,7 @@ def _strict() -> Iterator[Attack]:
     ):
         yield strict(
             f"{name}, by `templatePatch`",
-            "what Pod Security `restricted` refuses",
+            "do what Pod Security `restricted` forbids",
             _patched(**patch),
             "this operator does not allow it",
             "`tasks.templatePatch: Denied`",
@@ -260,7 +280,7 @@ def _refused() -> Iterator[Attack]:
         ("a number of 1e999", _STOPS, _deep_number, "1e999"),
         ("a payload of 40 KB", _MEMORY, _json(bash("true"), **longest), "32768"),
         (
-            "a line break in `traceparent`",
+            "a newline in `traceparent`",
             "forge a header of the event",
             _json(bash("true"), **trace),
             "traceparent",
@@ -279,7 +299,7 @@ def _refused() -> Iterator[Attack]:
         ),
         (
             "a label of Argo's",
-            "pass for another run's pod",
+            "pose as another run's pod",
             _json(bash("true"), **context),
             "key is taken",
         ),
@@ -290,8 +310,8 @@ def _refused() -> Iterator[Attack]:
             "must not rename the template",
         ),
         (
-            "a field that is not known",
-            "slip something past a check",
+            "an unknown field",
+            "bypass a check",
             _json(bash("true", hostNetwork=True)),
             "hostNetwork",
         ),
@@ -304,119 +324,120 @@ def _deep_number(name: str) -> str:
 
 
 def _others() -> Iterator[Attack]:
-    forged = "tests/e2e/test_attacks.py, `test_a_forged_"
+    hostile_log = "`tests/e2e/test_attacks.py::test_a_hostile_log_costs_nothing_but_its_lines`"
+    forged = "`tests/e2e/test_attacks.py::test_a_forged_"
     publish = "publish in the name of another namespace's operation"
     for name, gain, stop, by, test in (
         (
             "600 KB of `time=` in a failing task's log",
             _STOPS,
             Stop.BOUND,
-            "lines are cut, and searched in linear time",
-            "tests/e2e/test_attacks.py, `test_a_hostile_log`; tests/test_logs.py",
+            "lines are truncated, and searched in linear time",
+            f"{hostile_log}, `tests/test_logs.py`",
         ),
         (
             "escape sequences and control characters in a log",
-            "write to the terminal of whoever reads the status",
+            "write to the terminal of a user who reads the status",
             Stop.BOUND,
-            "they are taken out",
-            "tests/e2e/test_attacks.py, `test_a_hostile_log`; tests/test_failure.py",
+            "they are removed",
+            f"{hostile_log}, `tests/test_failure.py`",
         ),
         (
             "a message of 100 KB in a Workflow's status",
             _FOREVER,
             Stop.BOUND,
-            "messages are cut when they are read",
-            "tests/e2e/test_attacks.py, `test_a_workflow_with_a_hostile_status`",
+            "messages are truncated when they are read",
+            "`tests/e2e/test_attacks.py::test_a_workflow_with_a_hostile_status_ends_all_the_same`",
         ),
         (
             "packed nodes that unpack to 100 MB",
             _MEMORY,
             Stop.BOUND,
-            "the size and the parts of nodes are bounded before they are decoded",
-            "tests/e2e/test_attacks.py, `test_a_workflow_with_a_hostile_status`",
+            "the size and the number of their parts are limited before they are decoded",
+            "`tests/e2e/test_attacks.py::test_a_workflow_with_a_hostile_status_ends_all_the_same`",
         ),
         (
             "nodes of the wrong types",
             _STOPS,
             Stop.BOUND,
-            "details that cannot be read are left out",
-            "tests/e2e/test_attacks.py, `test_a_workflow_with_a_hostile_status`",
+            "the status omits details that cannot be read",
+            "`tests/e2e/test_attacks.py::test_a_workflow_with_a_hostile_status_ends_all_the_same`",
         ),
         (
-            "a Workflow by hand with another namespace's labels",
+            "a forged Workflow with another namespace's labels",
             "decide how another namespace's operation ends",
             Stop.BOUND,
-            "a child has the namespace, name and uid of its operation",
-            f"{forged}child`",
+            "the Workflow must have the namespace, name and uid of its operation",
+            f"{forged}child_says_nothing_of_another_namespaces_operation`",
         ),
         (
-            "an exit event by hand for another namespace's operation",
+            "a forged exit event for another namespace's operation",
             publish,
             Stop.BOUND,
             "the annotation must agree with the Workflow itself",
-            f"{forged}exit_event`",
+            f"{forged}exit_event_is_not_published`",
         ),
         (
-            "an exit event by hand to a topic that is not allowed",
-            "publish to somebody else's topic",
+            "a forged exit event to a topic that is not allowed",
+            "publish to another team's topic",
             Stop.BOUND,
             "topics are checked again when the event is published",
-            f"{forged}exit_event`",
+            f"{forged}exit_event_is_not_published`",
         ),
         (
-            "a Workflow by hand that has the name of a run to come",
-            "have an operation carry out another Workflow",
+            "a Workflow with the name of a future run",
+            "make an operation adopt another Workflow",
             Stop.BOUND,
             "the operation ends as `NameTaken`",
-            "tests/test_reconcile.py",
+            "`tests/test_reconcile.py`",
         ),
         (
-            "devices in a number of 1e30",
+            "a request of 1e30 devices",
             _FOREVER,
             Stop.BOUND,
-            "the pod waits for a node until pendingDeadlineSeconds are over",
-            "tests/e2e/test_attacks.py, `test_a_pod_that_no_node_has_room_for`",
+            "the pod stays pending until `pendingDeadlineSeconds`",
+            "`tests/e2e/test_attacks.py::test_a_pod_that_no_node_has_room_for_ends_with_its_own_words`",
         ),
         (
-            "a hundred suspended operations of the largest size",
+            "100 suspended operations of the maximum size",
             _MEMORY,
             Stop.BOUND,
-            "an operation of more than 64 KiB is kept reduced, and handled one at a time",
-            "tests/e2e/test_attacks.py, `test_a_crowd_of_large_operations`",
+            "the operator keeps a part of a large operation, and reconciles one of them at a time",
+            "`tests/e2e/test_attacks.py::test_a_crowd_of_large_operations_fits_into_memory`",
         ),
         (
-            "ten thousand operations in one concurrency group",
+            "10,000 operations in one concurrency group",
             _SLOWS,
             Stop.BOUND,
-            "a group is sorted once for all changes at hand, and a change moves few of it",
-            "tests/test_turns.py, `test_in_a_large_group_a_change_moves_few`",
+            "a group is sorted once for all pending changes, and a change enqueues few members",
+            "`tests/test_turns.py::test_in_a_large_group_a_change_moves_few`",
         ),
         (
             "the deletion of a served namespace's RoleBinding",
-            "keep the operator from serving any other namespace",
+            "prevent the operator from serving other namespaces",
             Stop.BOUND,
-            "each namespace starts and fails by itself",
-            "tests/e2e/test_attacks.py, `test_a_namespace_without_rights`",
+            "each namespace starts and fails separately",
+            "`tests/e2e/test_attacks.py::test_a_namespace_without_rights_holds_up_no_other`",
         ),
         (
             "`{{...}}` in code, arguments and variables",
-            "have Argo compute something",
+            "make Argo evaluate an expression",
             Stop.BOUND,
-            "text of the author is encoded where Argo would replace in it",
-            "tests/test_render_verbatim.py; tests/e2e/test_tasks.py",
+            "the author's text is encoded if Argo would interpolate it",
+            "`tests/test_render_verbatim.py`, `tests/e2e/test_tasks.py`",
         ),
         (
-            "a result, or an output, of many megabytes",
+            "a result or an output of many megabytes",
             _MEMORY,
             Stop.BOUND,
-            "a status has 32 KiB of outputs at most",
-            "tests/test_outputs.py; tests/e2e/test_outputs.py",
+            "a status has at most 32 KiB of outputs",
+            "`tests/test_outputs.py`, `tests/e2e/test_outputs.py`",
         ),
         (
-            "results of another task, by the token of one's own",
+            "results of another task, with the token of an own task",
             "rewrite another operation's outputs in the same namespace",
             Stop.KUBERNETES,
-            "Argo's executor reports so: see below",
+            "Argo's executor reports results this way (see [SECURITY.md](../SECURITY.md))",
             "none",
         ),
     ):
@@ -428,9 +449,9 @@ ATTACKS: Final = tuple(_rows())
 BEGIN: Final = "<!-- The table of attacks, by `make generate`: begin -->"
 END: Final = "<!-- The table of attacks: end -->"
 _TESTS: Final = {
-    Stop.APPLY: "`test_an_attack_that_the_crd_refuses`",
-    Stop.OPERATOR: "`test_an_attack_that_the_operator_ends`",
-    Stop.STRICT: "`test_an_attack_that_strict_settings_end`",
+    Stop.APPLY: "test_an_attack_that_the_crd_refuses",
+    Stop.OPERATOR: "test_an_attack_that_the_operator_ends",
+    Stop.STRICT: "test_an_attack_that_strict_settings_end",
 }
 
 
@@ -440,11 +461,12 @@ def page(old: str) -> str:
     _, tail = rest.split(END)
     rows = "".join(map(_row, ATTACKS))
     table = (
-        f"| Attack | What it would gain | What stops it | Test |\n| --- | --- | --- | --- |\n{rows}"
+        "| Attack | Goal | What stops it | Result | Test |\n"
+        f"| --- | --- | --- | --- | --- |\n{rows}"
     )
     return f"{head}{BEGIN}\n\n{table}\n{END}{tail}"
 
 
 def _row(attack: Attack) -> str:
-    test = attack.test or f"tests/e2e/test_attacks.py, {_TESTS[attack.stop]}"
-    return f"| {attack.name} | {attack.gain} | {attack.by}: {attack.stop.value} | {test} |\n"
+    test = attack.test or f"`tests/e2e/test_attacks.py::{_TESTS[attack.stop]}`"
+    return f"| {attack.name} | {attack.gain} | {attack.by} | {attack.stop.value} | {test} |\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudharness_operation import crd, event_schema
 from cloudharness_operation.names import PLURAL
-from tests import attacks, health, reference
+from tests import attacks, crd_reference, health, reference
 from tests.examples import Example, names
 from tests.faults import table
 
@@ -22,7 +22,8 @@ def generated() -> dict[str, str]:
         f"charts/cloudharness-operator/crds/{PLURAL}.yaml": text,
         "docs/event.schema.json": event_schema.text(),
         "docs/faults.md": table.text(),
-        "docs/reference.md": reference.text(),
+        "docs/reference/api.md": crd_reference.text(),
+        "docs/reference/python.md": reference.text(),
         "docs/security.md": attacks.page(_text(ROOT / "docs/security.md")),
         "gitops/argocd/argocd-cm.yaml": health.setting(),
         **{f"examples/workflows/{name}.yaml": Example(name).text() for name in names()},

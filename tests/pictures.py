@@ -1,4 +1,4 @@
-"""The pictures of the README: what a person sees on a terminal, recorded from real runs.
+"""The pictures of the docs: what a person sees on a terminal, recorded from real runs.
 
 `make pictures`, on the cluster that runs, with the operator that `make install` has installed.
 """

@@ -1,4 +1,4 @@
-"""The reference of the Python client, `docs/reference.md`, made from its docstrings."""
+"""The reference of the Python client, `docs/reference/python.md`, made from its docstrings."""
 
 import importlib
 import inspect
@@ -30,8 +30,7 @@ _ENTRY: Final = re.compile(r"^    (\*{0,2}\w+): (.*)$")
 _HEAD: Final = """\
 # Reference of the Python client
 
-Generated from the docstrings by `make generate`. [Getting started](getting-started.md) shows how to
-use it.
+Generated from the docstrings. [Getting started](../getting-started.md) shows how to use the client.
 """
 
 

@@ -45,7 +45,11 @@ from tests.kstatus import kstatus
 TEXT = (ROOT / "docs" / "states.md").read_text()
 ARROW = re.compile(r"^    (\S+) --> ([^\s:]+)", re.MULTILINE)
 IMPATIENT = replace(DEFAULTS, give_up=1)
-LOOKS = {("False", ""): "NotTold", ("True", ""): "Told", ("False", GIVEN_UP): "GivenUp"}
+LOOKS = {
+    ("False", ""): "Unpublished",
+    ("True", ""): "Published",
+    ("False", GIVEN_UP): "GivenUp",
+}
 """The states of the event, by the condition's status and by the reasons that make one."""
 
 Pair = tuple[str, str]
@@ -219,7 +223,7 @@ def test_every_step_of_the_event_is_drawn(
 ) -> None:
     diagram = drawn("The exit event")
     moves = {(told(old), told(new)) for old, new in written if told(old) != told(new)}
-    assert moves | {("Told", "[*]"), ("GivenUp", "[*]")} == diagram.arrows
+    assert moves | {("Published", "[*]"), ("GivenUp", "[*]")} == diagram.arrows
     assert {(status, why): name for name, status, why in diagram.tables[0]} == LOOKS
 
 
@@ -233,7 +237,7 @@ def test_an_event_is_told_of_the_end_alone(
 def test_what_others_make_of_each_state(
     written: Steps,
 ) -> None:
-    (table,) = drawn("What others").tables
+    (table,) = drawn("How clients").tables
     said = {name: tuple(others) for name, *others in table}
     every = {status.model_dump_json(): status for _, status in written}
     for status in (unseen(), *every.values()):

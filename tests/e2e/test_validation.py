@@ -988,8 +988,8 @@ def test_all_that_is_wrong_is_told_at_once(quiet: Installation) -> None:
     ]
 
 
-# What is right: stored as it was sent, but for these defaults, which the README and
-# `kubectl explain` tell of.
+# What is right: stored as it was sent, but for these defaults, which the docs and
+# `kubectl explain` name.
 VOLUME_DEFAULTS = {"mode": "rw", "size": "10Gi"}
 CONTEXT_DEFAULTS = {"required": False}
 
@@ -1353,13 +1353,13 @@ def test_how_long_it_is_kept_can_change(quiet: Installation, created: Manifest) 
         assert quiet.get(FULL_KIND, name)["spec"].items() >= spec_.items()
 
 
-def test_the_readme_shows_what_is_answered(quiet: Installation) -> None:
+def test_the_reference_shows_what_is_answered(quiet: Installation) -> None:
     wrong = operation(
         "twice", TASK, TASK, type="SingleTask", sharedVolumes=[{"mountPath": "/data/"}]
     )
     problems = _problems(quiet.refused(wrong))
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.partition('"twice" is invalid:\n')[2].partition("\n```")[0]
+    page = (ROOT / "docs" / "reference" / "operation.md").read_text()
+    shown = page.partition('"twice" is invalid:\n')[2].partition("\n```")[0]
     assert shown == "\n".join(f"* {problem}" for problem in problems)
 
 
