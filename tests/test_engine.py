@@ -282,10 +282,7 @@ def test_what_is_wrong_with_a_patch_is_said_with_its_place(
     assert errors_in_template(patch, "3.7") == message
 
 
-FIX = (
-    ": change it, or, if the installed Argo has it, "
-    "set argo.version in the operator's Helm chart"
-)
+FIX = ": change it, or, if the installed Argo has it, set argo.version in the operator's Helm chart"
 
 
 @pytest.mark.parametrize(

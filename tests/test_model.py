@@ -213,7 +213,9 @@ def test_a_volume_is_wanted_in_one_way(
     if name is None:
         assert Operation.parse(manifest)
     else:
-        with pytest.raises(InvalidOperation, match=f"^spec: {name}: one volume is wanted in two"):
+        with pytest.raises(
+            InvalidOperation, match=f"^spec: {name}: one volume is requested in two"
+        ):
             Operation.parse(manifest)
 
 
