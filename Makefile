@@ -27,7 +27,7 @@ help: ## Show this
 
 .PHONY: demo
 demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to the event in Kafka
-	$(BIN)/python -m tests.demo
+	$(BIN)/python -m dev.demo
 
 .PHONY: test
 test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
@@ -41,7 +41,7 @@ test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
 
 .PHONY: fuzz
 fuzz: $(BIN)/ready ## Test the operator's code with thousands of random operations
-	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/test_fuzzing.py
+	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/unit/operator/test_fuzzing.py
 
 .PHONY: test-e2e
 test-e2e: $(BIN)/ready ## Tests on a real cluster, which is built, started and stopped
@@ -89,7 +89,7 @@ check: $(BIN)/ready $(BIN)/docs-ready ## Format, lint, types, import rules, gene
 	$(BIN)/mypy
 	$(BIN)/mypy examples/samples-service/app.py
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m tests.generate --check
+	$(BIN)/python -m dev.generate --check
 	$(SITE) --quiet
 
 .PHONY: docs
@@ -98,7 +98,7 @@ docs: $(BIN)/docs-ready ## Build the site from docs/ into build/site; a dead lin
 
 .PHONY: generate
 generate: $(BIN)/ready ## Write the generated files: the CRD, the references, the examples' Workflows
-	$(BIN)/python -m tests.generate
+	$(BIN)/python -m dev.generate
 
 .PHONY: format
 format: $(BIN)/ready ## Format the code and apply automatic fixes
@@ -123,11 +123,11 @@ env: $(BIN)/ready ## Print the environment variables for the running cluster, fo
 
 .PHONY: install
 install: $(BIN)/ready ## Install the operator, from an image of this tree by its chart, on the running cluster
-	$(BIN)/python -m tests.install
+	$(BIN)/python -m dev.install
 
 .PHONY: pictures
 pictures: $(BIN)/ready ## Record the pictures of the docs on the running cluster
-	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m tests.pictures
+	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m dev.pictures
 
 .PHONY: shell
 shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and helm

@@ -15,11 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from tests.audit import audit
 from tests.cluster import open_cluster
-from tests.e2e.operations import bash, operation
-from tests.e2e.test_ttl import deletions
-from tests.installation import FULL_KIND, Installation, eventually
+from tests.support.audit import audit, deletions
+from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.operations import bash, operation
 
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 EXPIRING: Final = min(1000, CROWD)

@@ -27,13 +27,13 @@ from cloudharness_operation.event import Destination, ExitEvent, Outcome, timest
 from cloudharness_operator.decide.delivery import DeliveryState
 from cloudharness_operator.kafka.config import configuration
 from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
-from tests.brokers import brokers
 from tests.cluster import Cluster, ClusterError, open_cluster
 from tests.cluster.embedded import EmbeddedCluster
-from tests.e2e.operations import bash, operation
-from tests.e2e.test_brokers import metrics
-from tests.installation import FULL_KIND, Installation, eventually
-from tests.kafka import Topic
+from tests.support.broker_settings import metrics
+from tests.support.brokers import brokers
+from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.kafka import Topic
+from tests.support.operations import bash, operation
 
 EVENTS: Final = int(os.environ.get("EVENTS", "20000"))
 ENDS: Final = int(os.environ.get("ENDS", "1000"))

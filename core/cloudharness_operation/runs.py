@@ -31,6 +31,11 @@ ConcurrencyGroup = Annotated[
 ]
 
 
+def is_superseded(recorded: str | None, wanted: str) -> bool:
+    """Whether `spec.runId` asks for another run than the one that the status is about, if any."""
+    return recorded is not None and recorded != wanted
+
+
 class ConcurrencyPolicy(StrEnum):
     """How an operation treats others of its group; the values are CronJob's."""
 

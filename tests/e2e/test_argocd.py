@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.argocd import NAMESPACE, ArgoCD, application, resource
 from tests.cluster import Cluster
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import DEPLOYMENT, FULL_KIND, ROOT, Installation, condition, eventually
-from tests.repository import Repository
-from tests.watch import watching
+from tests.support.argocd import NAMESPACE, ArgoCD, application, resource
+from tests.support.installation import (
+    DEPLOYMENT,
+    FULL_KIND,
+    ROOT,
+    Installation,
+    condition,
+    eventually,
+)
+from tests.support.operations import Manifest, bash, operation
+from tests.support.repository import Repository
+from tests.support.watch import watching
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("argocd")]
 

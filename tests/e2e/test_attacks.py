@@ -1,4 +1,4 @@
-"""The table of attacks (tests/attacks.py), on an operator with two namespaces."""
+"""The table of attacks (tests/support/attacks.py), on an operator with two namespaces."""
 
 import base64
 import gzip
@@ -25,13 +25,13 @@ from cloudharness_operation.names import (
     MANAGER,
     child_name,
 )
-from tests import kafka
-from tests.attacks import ATTACKS, KAFKA_SECRET, TOPICS, Attack, Stop
 from tests.cluster import Cluster, ClusterError
-from tests.drawn import operations
-from tests.e2e.conftest import empty
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import FULL_KIND, Installation, condition, eventually
+from tests.support import kafka
+from tests.support.attacks import ATTACKS, KAFKA_SECRET, TOPICS, Attack, Stop
+from tests.support.drawn import operations
+from tests.support.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.installations import empty
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("attacks")]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests import kafka
-from tests.brokers import HOST, OAUTH, Brokers, TokenServer, brokers
 from tests.cluster import Cluster
 from tests.cluster.embedded import EmbeddedCluster
-from tests.e2e.operations import Manifest, bash, operation
-from tests.e2e.test_brokers import connect, make_topic, metrics, secret, told
-from tests.installation import FULL_KIND, Installation, condition, eventually
-from tests.relay import Relay
+from tests.support import kafka
+from tests.support.broker_settings import connect, make_topic, metrics, secret, told
+from tests.support.brokers import HOST, OAUTH, Brokers, TokenServer, brokers
+from tests.support.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.operations import Manifest, bash, operation
+from tests.support.relay import Relay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-import urllib.request
 import uuid
 
 import pytest
@@ -22,11 +21,12 @@ from confluent_kafka.admin import (
 
 from cloudharness_operation.event import ExitEventValue
 from cloudharness_operation.names import KIND, LABEL_OPERATION
-from tests import kafka
 from tests.cluster import Cluster, config
 from tests.cluster.embedded import EmbeddedCluster
-from tests.e2e.operations import bash, operation
-from tests.installation import FULL_KIND, RELEASE, ROOT, Installation, condition, eventually
+from tests.support import kafka
+from tests.support.broker_settings import connect, make_topic, metrics, secret, told
+from tests.support.installation import FULL_KIND, RELEASE, ROOT, Installation, condition, eventually
+from tests.support.operations import bash, operation
 
 pytestmark = pytest.mark.e2e
 
@@ -59,24 +59,10 @@ def allow(admin: AdminClient, user: str, topic: str) -> None:
         future.result(30)
 
 
-def make_topic(admin: AdminClient, topic: NewTopic) -> None:
-    """Make a topic as a person does."""
-    for future in admin.create_topics([topic]).values():
-        future.result(30)
-
-
 def pki(one: Installation, name: str) -> str:
     """A file of the cluster's certificates."""
     assert isinstance(one.cluster, EmbeddedCluster)
     return (one.cluster.state.pki / name).read_text()
-
-
-def secret(one: Installation, **keys: str) -> None:
-    """Write the Secret, with `_` for `.` in the names of its keys."""
-    data = {key.replace("_", "."): text for key, text in keys.items()}
-    one.apply(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kafka"}} | {"stringData": data}
-    )
 
 
 def with_password(one: Installation, password: str = PASSWORD) -> None:
@@ -91,27 +77,11 @@ def with_password(one: Installation, password: str = PASSWORD) -> None:
     )
 
 
-def connect(one: Installation, servers: str) -> None:
-    """Install the operator anew, with the Secret."""
-    one.install(f"kafka.bootstrapServers={servers}", "kafka.secret=kafka")
-
-
 def connect_as_user(one: Installation, admin: AdminClient, password: str = PASSWORD) -> None:
     """Make the namespace's own user, and install the operator with a password for it."""
     scram(admin, one.namespace, ScramMechanism.SCRAM_SHA_512)
     with_password(one, password)
     connect(one, config.KAFKA_SASL_TLS)
-
-
-def told(one: Installation, name: str, status: str, reason: str, timeout: float = 60) -> str:
-    """Wait for what an operation says of its event; return the message."""
-
-    def is_told() -> bool:
-        said = condition(one.status(name), "Notified")
-        return (said.get("status"), said.get("reason")) == (status, reason)
-
-    eventually(is_told, timeout)
-    return str(condition(one.status(name), "Notified")["message"])
 
 
 def only_event(one: Installation, name: str) -> None:
@@ -339,17 +309,6 @@ def test_an_uninstallation_leaves_nothing_that_is_stuck(vacant: Installation) ->
     assert vacant.kubectl("get", kinds, *mine) == ""
     assert vacant.find("leases") == []
     vacant.cluster.kubectl("delete", "namespace", vacant.namespace, timeout=120)
-
-
-def metrics(one: Installation) -> dict[str, float]:
-    """What Prometheus reads of the operator."""
-    address = one.operator_pod()["status"]["podIP"]
-    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=10) as reply:
-        lines = reply.read().decode().splitlines()
-    return {
-        name: float(number)
-        for name, _, number in (line.rpartition(" ") for line in lines if line[:1] != "#")
-    }
 
 
 def test_every_metric_is_in_the_docs(shared: Installation) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.cluster import Cluster, ClusterError
-from tests.installation import CHART, DEPLOYMENT, RELEASE
+from tests.support.installation import CHART, DEPLOYMENT, RELEASE
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import terminal
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import FULL_KIND, Installation, eventually
+from tests.support import terminal
+from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -40,11 +40,11 @@ from cloudharness.workflows.errors import (
     WorkflowNotFound,
 )
 from cloudharness_operation.status import Phase as OperationPhase
-from tests import kafka
 from tests.cluster import Cluster
-from tests.e2e.conftest import installed
-from tests.installation import FULL_KIND, Installation, eventually
-from tests.relay import Relay
+from tests.support import kafka
+from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.installations import installed
+from tests.support.relay import Relay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("client")]
 

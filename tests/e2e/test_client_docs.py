@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import (
+from tests.support.documents import (
     COMMAND_LINE,
     CONCEPTS_ON_A_CLUSTER,
     GETTING_STARTED,
@@ -17,8 +17,8 @@ from tests.documents import (
     dialogue,
     sections,
 )
-from tests.examples import ROOT
-from tests.installation import Installation
+from tests.support.examples import ROOT
+from tests.support.installation import Installation
 
 pytestmark = pytest.mark.e2e
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.installation import Installation, Manifest, eventually
+from tests.support.installation import Installation, Manifest, eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -9,8 +9,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.cluster.base import PROJECT
 from tests.cluster.embedded import EmbeddedCluster
-from tests.e2e.operations import operation
-from tests.installation import Installation
+from tests.support.installation import Installation
+from tests.support.operations import operation
 
 pytestmark = pytest.mark.e2e
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cluster import cgroups, embedded
 from tests.cluster.embedded import Place
 from tests.cluster.state import start_time
-from tests.interrupts import interruptible
+from tests.support.interrupts import interruptible
 
 NAME = "lifecycle"
 REPOSITORY = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import pytest
 
 from cloudharness_operation.names import resource_path
-from tests import kafka
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import FULL_KIND, Installation, eventually
+from tests.support import kafka
+from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = pytest.mark.e2e
 

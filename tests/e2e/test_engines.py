@@ -11,11 +11,18 @@ from collections.abc import Iterator
 import pytest
 
 from cloudharness_operation.render.restricted import CONTAINER
-from tests import kafka
 from tests.cluster import Cluster
 from tests.cluster.choice import from_environment
-from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
-from tests.installation import CHART, FULL_KIND, RELEASE, Installation, condition, eventually
+from tests.support import kafka
+from tests.support.installation import (
+    CHART,
+    FULL_KIND,
+    RELEASE,
+    Installation,
+    condition,
+    eventually,
+)
+from tests.support.operations import DEAF, Manifest, bash, is_deaf, operation
 
 # One process: the operations run at the same time, on one operator.
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("engines")]

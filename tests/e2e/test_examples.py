@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from cloudharness_operation.names import LABEL_OPERATION
-from tests import kafka
-from tests.e2e.lab import GPU, RUN, SAYS, Lab, has_succeeded, local, opened, pod_nodes
-from tests.examples import UID, Example, names
-from tests.installation import Installation, eventually
+from tests.support import kafka
+from tests.support.examples import UID, Example, names
+from tests.support.installation import Installation, eventually
+from tests.support.lab import GPU, RUN, SAYS, Lab, has_succeeded, local, opened, pod_nodes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("examples")]
 

@@ -1,19 +1,17 @@
 """An operator that is killed, stopped, cut off or doubled loses nothing and does nothing twice."""
 
 import random
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from cloudharness_operation.names import child_name
-from tests import kafka
-from tests.audit import audit, writes
-from tests.e2e.operations import DEAF, bash, is_deaf, operation
-from tests.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
+from tests.support import kafka
+from tests.support.audit import audit, writes
+from tests.support.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
+from tests.support.interrupts import cut_off
+from tests.support.operations import DEAF, bash, is_deaf, operation
 
 pytestmark = pytest.mark.e2e
 
@@ -99,19 +97,6 @@ def test_an_unreachable_broker_delays_the_event_and_loses_nothing(own: Installat
     eventually(lambda: own.workflows("late") == [])
     found = kafka.events(own.kafka, topic, lambda all_: len(all_) >= 2)
     assert [event.data["operation"] for event in found] == ["before", "late"]
-
-
-@contextmanager
-def cut_off(one: Installation) -> Iterator[None]:
-    """Refuse all packets from the operator's pod to the broker."""
-    address = one.operator_pod()["status"]["podIP"]
-    rule = ["INPUT", "--source", address, "--protocol", "tcp", "--dport", "9092"]
-    rule += ["--jump", "REJECT", "--reject-with", "tcp-reset"]
-    subprocess.run(["iptables", "--insert", *rule], check=True, timeout=10)
-    try:
-        yield
-    finally:
-        subprocess.run(["iptables", "--delete", *rule], check=True, timeout=10)
 
 
 @pytest.mark.long

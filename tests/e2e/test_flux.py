@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from tests.cluster import Cluster
-from tests.e2e.operations import Manifest, bash, operation
-from tests.flux import KUSTOMIZATIONS, NAMESPACE, Flux, kustomization, repository
-from tests.installation import FULL_KIND, ROOT, Installation, condition, eventually
-from tests.repository import Repository
-from tests.watch import watching
+from tests.support.flux import KUSTOMIZATIONS, NAMESPACE, Flux, kustomization, repository
+from tests.support.installation import FULL_KIND, ROOT, Installation, condition, eventually
+from tests.support.operations import Manifest, bash, operation
+from tests.support.repository import Repository
+from tests.support.watch import watching
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("flux")]
 

@@ -4,11 +4,11 @@ from itertools import groupby
 
 import pytest
 
-from tests.e2e.operations import Manifest, bash, operation
-from tests.health import health
-from tests.installation import FULL_KIND, Installation, eventually
-from tests.kstatus import kstatus
-from tests.watch import OPERATIONS, Watch, watching
+from tests.support.health import health
+from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.kstatus import kstatus
+from tests.support.operations import Manifest, bash, operation
+from tests.support.watch import OPERATIONS, Watch, watching
 
 pytestmark = pytest.mark.e2e
 

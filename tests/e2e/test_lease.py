@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests import kafka
-from tests.audit import audit
 from tests.cluster.embedded import process_ids
-from tests.e2e.operations import bash, operation
-from tests.installation import DEPLOYMENT, FULL_KIND, Installation, Manifest, eventually
+from tests.support import kafka
+from tests.support.audit import audit
+from tests.support.installation import DEPLOYMENT, FULL_KIND, Installation, Manifest, eventually
+from tests.support.operations import bash, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -7,35 +7,27 @@ from collections.abc import Callable
 import pytest
 
 from cloudharness_operation.names import ANNOTATION_INTERVENTION
-from tests import kafka
 from tests.cluster import ClusterError
-from tests.e2e.operations import (
+from tests.support import kafka
+from tests.support.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
+from tests.support.kstatus import kstatus
+from tests.support.operations import (
     DEAF,
     GATED,
     Manifest,
     bash,
+    change,
     is_deaf,
     open_gate,
     operation,
+    runs,
 )
-from tests.installation import DEPLOYMENT, FULL_KIND, Installation, condition, eventually
-from tests.kstatus import kstatus
 
 pytestmark = pytest.mark.e2e
 
 
-def change(one: Installation, name: str, **spec: object) -> None:
-    """Change an operation's spec as a person does."""
-    one.kubectl("patch", FULL_KIND, name, "--type=merge", "-p", json.dumps({"spec": spec}))
-
-
 def reason_of(one: Installation, name: str) -> Callable[[], object]:
     return lambda: one.status(name).get("reason")
-
-
-def runs(one: Installation, name: str) -> None:
-    """Wait until a pod of an operation runs."""
-    eventually(lambda: any(p["status"]["phase"] == "Running" for p in one.pods(name)), timeout=120)
 
 
 def the_event(one: Installation, topic: str) -> kafka.Event:

@@ -15,8 +15,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.cluster.config import KAFKA, KAFKA_SASL_TLS, NODES, address
 from tests.cluster.embedded import EmbeddedCluster, process_ids
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import DEPLOYMENT, Installation, eventually
+from tests.support.installation import DEPLOYMENT, Installation, eventually
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

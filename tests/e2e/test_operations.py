@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 import yaml
 
-from tests import kafka
-from tests.audit import writes
 from tests.cluster import Cluster
-from tests.e2e.operations import bash, operation
-from tests.installation import FULL_KIND, ROOT, Installation, condition, eventually
+from tests.support import kafka
+from tests.support.audit import writes
+from tests.support.installation import FULL_KIND, ROOT, Installation, condition, eventually
+from tests.support.operations import bash, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.operations import GATED, Manifest, bash, open_gate, operation
-from tests.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.operations import GATED, Manifest, bash, open_gate, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,8 @@ import pytest
 
 from cloudharness_operation.names import LABEL_OPERATION
 from tests.cluster import Cluster
-from tests.e2e.operations import Manifest, bash, claim, deployment, operation
-from tests.installation import Installation, condition, eventually
+from tests.support.installation import Installation, condition, eventually
+from tests.support.operations import Manifest, bash, claim, deployment, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from cloudharness_operation.render.restricted import CONTAINER, POD
-from tests.e2e.lab import GPU, RUN, SAYS, Lab, Manifest, has_succeeded, opened
-from tests.e2e.operations import bash, operation
-from tests.examples import names
-from tests.installation import Installation, eventually
+from tests.support.examples import names
+from tests.support.installation import Installation, eventually
+from tests.support.lab import GPU, RUN, SAYS, Lab, Manifest, has_succeeded, opened
+from tests.support.operations import bash, operation
 
 # The examples share a PriorityClass and a label of a node with those of test_examples.
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("examples")]

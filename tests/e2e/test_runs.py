@@ -6,13 +6,12 @@ from itertools import pairwise
 import pytest
 
 from cloudharness_operator.kube.cluster import POD_LABEL
-from tests import kafka
-from tests.audit import writes
-from tests.e2e.operations import DEAF, Manifest, bash, is_deaf, operation
-from tests.e2e.test_lifecycle import change, runs
-from tests.installation import FULL_KIND, Installation, condition, eventually
-from tests.kstatus import kstatus
-from tests.watch import OPERATIONS, watching
+from tests.support import kafka
+from tests.support.audit import writes
+from tests.support.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.kstatus import kstatus
+from tests.support.operations import DEAF, Manifest, bash, change, is_deaf, operation, runs
+from tests.support.watch import OPERATIONS, watching
 
 pytestmark = pytest.mark.e2e
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import kafka
 from tests.cluster import Cluster
-from tests.e2e.conftest import installed
-from tests.examples import ROOT
-from tests.installation import Installation, eventually
+from tests.support import kafka
+from tests.support.examples import ROOT
+from tests.support.installation import Installation, eventually
+from tests.support.installations import installed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("samples")]
 

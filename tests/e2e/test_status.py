@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.audit import audit
-from tests.e2e.operations import bash, claim, operation
-from tests.installation import Installation, eventually
+from tests.support.audit import audit
+from tests.support.installation import Installation, eventually
+from tests.support.operations import bash, claim, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import Installation, eventually
+from tests.support.installation import Installation, eventually
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = pytest.mark.e2e
 

@@ -2,16 +2,15 @@
 
 import time
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
 import pytest
 
 from cloudharness_operation.names import PLURAL
-from tests.audit import audit, writes
-from tests.e2e.operations import Manifest, bash, operation
-from tests.e2e.test_faults import cut_off
-from tests.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.audit import audit, deletions, moment, writes
+from tests.support.installation import FULL_KIND, Installation, condition, eventually
+from tests.support.interrupts import cut_off
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = pytest.mark.e2e
 
@@ -23,30 +22,6 @@ PRECISELY = 2.0
 EPHEMERAL = {"mountPath": "/mnt/data", "size": "1Mi"}
 BAD = {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}
 """What only the operator can refuse: such an operation ends at once, and costs no pod."""
-
-
-def moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-def deletions(one: Installation, resource: str, *names: str) -> dict[str, float]:
-    """Return when the API server got the operator's deletions, by the objects' names.
-
-    An object is gone a moment before the audit log has the request that deleted it, so this waits
-    for the entries of the objects that are named.
-    """
-    eventually(lambda: {*names} <= _deletions(one, resource).keys())
-    return _deletions(one, resource)
-
-
-def _deletions(one: Installation, resource: str) -> dict[str, float]:
-    return {
-        entry["objectRef"]["name"]: moment(entry["requestReceivedTimestamp"])
-        for entry in audit(one.cluster, one.namespace)
-        if (entry["verb"], entry["objectRef"]["resource"]) == ("delete", resource)
-        and "cloudharness-operator" in entry["user"].get("username", "")
-        and entry["responseStatus"]["code"] == 200
-    }
 
 
 def last_change(one: Installation, name: str) -> float:

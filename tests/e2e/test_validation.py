@@ -17,8 +17,8 @@ import yaml
 from cloudharness_operation.lifetime import TTL_DEFAULT
 from cloudharness_operation.model import FIXED, OperationSpec
 from tests.cluster import Cluster, ClusterError
-from tests.e2e.operations import Manifest, bash, operation
-from tests.installation import CRD, FULL_KIND, ROOT, Installation, condition
+from tests.support.installation import CRD, FULL_KIND, ROOT, Installation, condition
+from tests.support.operations import Manifest, bash, operation
 
 pytestmark = pytest.mark.e2e
 

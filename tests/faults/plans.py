@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from tests.e2e.operations import GATED, Manifest, bash, operation
 from tests.faults.calls import (
     CREATE,
     DELETE,
@@ -17,6 +16,7 @@ from tests.faults.calls import (
     Fault,
     Kind,
 )
+from tests.support.operations import GATED, Manifest, bash, operation
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudharness_operation.names import PLURAL, WORKFLOW_PLURAL
-from tests import kafka
 from tests.cluster import Cluster, pki
-from tests.e2e.operations import open_gate
 from tests.faults.calls import CREATE, DETAILS, POST, SEND, STEER, SWEEP, Fault
 from tests.faults.plans import Scenario
 from tests.faults.process import OperatorProcess
 from tests.faults.proxy import FaultProxy
-from tests.installation import DEPLOYMENT, FULL_KIND, Installation, eventually
+from tests.support import kafka
+from tests.support.installation import DEPLOYMENT, FULL_KIND, Installation, eventually
+from tests.support.operations import open_gate
 
 TASK_ACCOUNT = "cloudharness-task"
 

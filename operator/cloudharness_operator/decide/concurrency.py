@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cloudharness_operation import runs
 from cloudharness_operation.runs import FIRST_RUN_ID, ConcurrencyPolicy
 
 Manifest = dict[str, Any]
@@ -70,8 +71,7 @@ def read(manifest: Manifest) -> GroupMember | None:
 def is_superseded(manifest: Manifest) -> bool:
     """Whether `spec.runId` asks for another run than the one in the status."""
     spec, status = manifest.get("spec") or {}, manifest.get("status") or {}
-    wanted = spec.get("runId", FIRST_RUN_ID)
-    return bool(status.get("runId", wanted) != wanted)
+    return runs.is_superseded(status.get("runId"), spec.get("runId", FIRST_RUN_ID))
 
 
 def _policy(spec: Manifest) -> ConcurrencyPolicy:

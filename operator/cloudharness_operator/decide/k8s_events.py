@@ -68,7 +68,7 @@ def _on_the_way(old: OperationStatus, new: OperationStatus) -> Iterator[EventMes
     if new.is_true("Finished"):
         return
     if new.workflow_ref and not old.workflow_ref:
-        yield EventMessage("WorkflowCreated", f"Workflow {new.workflow_ref.name} runs it")
+        yield EventMessage(reasons.WORKFLOW_CREATED, f"Workflow {new.workflow_ref.name} runs it")
     elif new.phase is Phase.RUNNING and old.phase not in (Phase.RUNNING, Phase.SUSPENDED):
         yield EventMessage(reasons.TASKS_RUNNING, "the Workflow runs")
     if new.reason and new.reason != old.reason and new.reason not in _QUIET:

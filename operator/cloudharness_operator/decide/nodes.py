@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from cloudharness_operation import argo
+from cloudharness_operation import argo, reasons
 from cloudharness_operation.bounds import MAX_TASK_MESSAGE, shortened
 from cloudharness_operation.model import MAX_TASKS
 from cloudharness_operation.outputs import MAX_OUTPUTS, RESULT, STDOUT
@@ -40,10 +40,10 @@ _NOT_STARTED: Final = re.compile(r"^Pod failed before \S+ container starts due t
 """Argo's words for a pod that failed (workflow/controller/operator.go, inferFailedReason)."""
 
 _CUT_OFF: Final = (
-    ("workflow shutdown with strategy", "Stopped"),
-    ("Stopped with strategy", "Stopped"),
-    ("Step exceeded its deadline", "DeadlineExceeded"),
-    ("Pod was active on the node longer than the specified deadline", "DeadlineExceeded"),
+    ("workflow shutdown with strategy", reasons.STOPPED),
+    ("Stopped with strategy", reasons.STOPPED),
+    ("Step exceeded its deadline", reasons.DEADLINE_EXCEEDED),
+    ("Pod was active on the node longer than the specified deadline", reasons.DEADLINE_EXCEEDED),
 )
 """How the messages of tasks begin that Argo (workflow/controller/exec_control.go) or the kubelet
 (pkg/kubelet/active_deadline.go) has ended."""
@@ -199,7 +199,7 @@ def _why_waiting(message: str) -> str | None:
     # (workflow/controller/operator.go, getPendingReason).
     reason = message.partition(": ")[0]
     if reason in _IMAGE_TROUBLE:
-        return "ImagePullFailed"
+        return reasons.IMAGE_PULL_FAILED
     if reason == "Unschedulable" or reason in _CONTAINER_TROUBLE:
         return reason
     return None
@@ -207,11 +207,11 @@ def _why_waiting(message: str) -> str | None:
 
 def _why_failed(message: str) -> str | None:
     if _EVICTED.match(message):
-        return "Evicted"
+        return reasons.EVICTED
     if message == "pod deleted":
-        return "PodDeleted"
+        return reasons.POD_DELETED
     if _EXECUTOR.match(message):
-        return "ExecutorFailed"
+        return reasons.EXECUTOR_FAILED
     found = _TERMINATED.match(message) or _NOT_STARTED.match(message)
     if found:
         return found["reason"]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from cloudharness_operation import runs
 from cloudharness_operation.model import Operation
 from cloudharness_operator.decide.child import Child
 
 
 def run_id(operation: Operation, child: Child | None) -> str:
     """Return the runId of the present run, or of the last one."""
+    return _known_run_id(operation, child) or operation.spec.run_id
+
+
+def _known_run_id(operation: Operation, child: Child | None) -> str | None:
     # The Workflow exists before the status names the run.
-    made_for = child.run_id if child else None
-    return operation.status.run_id or made_for or operation.spec.run_id
+    return operation.status.run_id or (child.run_id if child else None)
 
 
 def is_superseded(operation: Operation, child: Child | None) -> bool:
     """Whether `spec.runId` asks for another run."""
-    return run_id(operation, child) != operation.spec.run_id
+    return runs.is_superseded(_known_run_id(operation, child), operation.spec.run_id)
 
 
 def generation(operation: Operation, child: Child | None) -> int:

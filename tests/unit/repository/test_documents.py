@@ -1,0 +1,54 @@
+"""The code of the docs that needs no cluster; `tests/e2e/test_client_docs.py` runs the rest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import (
+    CONCEPTS_HERE,
+    GETTING_STARTED,
+    LOCAL,
+    ON_A_CLUSTER,
+    concept,
+    sections,
+)
+from tests.support.examples import ROOT
+
+
+def run(code: str, place: Path) -> str:
+    """Run code as a file, since functions are taken from where they are written."""
+    script = place / "script.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=50
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_getting_started_runs_on_ones_own_machine(tmp_path: Path) -> None:
+    section = sections(GETTING_STARTED)[LOCAL]
+    assert run(section.code, tmp_path) == section.printed
+
+
+@pytest.mark.parametrize("name", CONCEPTS_HERE)
+def test_the_code_of_a_concept_says_what_its_page_says(name: str, tmp_path: Path) -> None:
+    page = concept(name)
+    assert page.code
+    assert run(page.code, tmp_path) == page.printed
+
+
+def test_all_code_is_run_by_some_test() -> None:
+    with_code = {head for head, one in sections(GETTING_STARTED).items() if one.code}
+    assert with_code == {LOCAL, *ON_A_CLUSTER}
+    for page in sorted({*ROOT.glob("docs/*.md")} - {GETTING_STARTED}):
+        assert [head for head, one in sections(page).items() if one.code] == []
+
+
+def test_the_first_example_of_the_readme_runs(tmp_path: Path) -> None:
+    (section,) = (one for one in sections(ROOT / "README.md").values() if one.code)
+    assert run(section.code, tmp_path) == section.printed
