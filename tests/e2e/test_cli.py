@@ -64,7 +64,7 @@ def test_a_file_is_run_watched_and_looked_at(shell: Shell) -> None:
     assert found["status"]["phase"] == "Succeeded"
     assert shell.cho("logs", "cli-good").splitlines() == ["first | one", "second | two"]
     assert shell.cho("logs", "cli-good", "--task", "second", "--no-prefix") == "two\n"
-    assert "cli-good has no task 'third': it has first, second" in shell.cho(
+    assert "cli-good has no task 'third'; its tasks: first, second" in shell.cho(
         "logs", "cli-good", "--task", "third", code=2
     )
     assert "is there already: run it again by `rerun`" in shell.cho(

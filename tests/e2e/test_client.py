@@ -592,7 +592,7 @@ def test_code_in_a_task_tells_a_queue(
     (record,) = kafka.records(service.kafka, queue, bool)
     assert json.loads(record.value() or b"") == {"done": [1, "ü"]}
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    monkeypatch.setattr(utils, "_SECONDS_TO_SEND", 2.0)
+    monkeypatch.setattr(utils, "_PUBLISH_SECONDS", 2.0)
     with pytest.raises(argo.WorkflowException, match="not acknowledged within 2 s"):
         utils.notify_queue(queue, {})
 

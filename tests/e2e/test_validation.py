@@ -280,7 +280,7 @@ TASKS: list[Row] = [
         "a word of Python's own",
         python(function="lambda"),
         "spec.tasks[0].python.function",
-        "function is a word of Python's own: write the name of a function",
+        "function is a keyword of Python: write the name of a function",
     ),
     (
         "arguments for nobody",
