@@ -67,7 +67,7 @@ def test_a_file_is_run_watched_and_looked_at(shell: Shell) -> None:
     assert "cli-good has no task 'third'; its tasks: first, second" in shell.cho(
         "logs", "cli-good", "--task", "third", code=2
     )
-    assert "is there already: run it again by `rerun`" in shell.cho(
+    assert "already exists: run it again with `rerun`" in shell.cho(
         "run", shell.file(two_steps("cli-good")), code=5
     )
     assert shell.cho("explain-failure", "cli-good") == "cli-good has not failed: it succeeded\n"
