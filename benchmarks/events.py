@@ -1,4 +1,4 @@
-"""How fast ends are told: to Kafka alone, through the whole operator, and when Kafka was away.
+"""Time until exit events are published: to Kafka alone, by the whole operator, after an outage.
 
 First a publisher and a broker, nothing else. Then an operator on a real cluster: Workflows end at
 a steady rate, by what Argo would write (Argo itself is stopped: it could not end as many), and
@@ -219,7 +219,7 @@ def while_away(one: Installation, cluster: EmbeddedCluster, place: Path) -> None
         begun = time.monotonic()
         eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
         took = time.monotonic() - begun
-        print(f"all are told {took:.0f} s after it is back; {resident():.0f} MiB", flush=True)
+        print(f"all are published {took:.0f} s after the outage; {resident():.0f} MiB", flush=True)
         ids = {event.id for event in Topic(own.servers, TOPIC).read()}
         print(f"distinct events in the topic: {len(ids)}", flush=True)
         restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]

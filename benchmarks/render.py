@@ -1,6 +1,6 @@
 """How fast operations become Workflows: 1,000 of them, of 20 tasks each.
 
-Machines differ and are busy with other things, so each figure is also told as a ratio: to copying
+Machines differ and are busy with other things, so each figure is also a ratio: to copying
 the finished Workflows by way of JSON, which is the least that sending them takes, in the same run.
 """
 

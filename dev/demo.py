@@ -52,7 +52,7 @@ def _cluster(stack: contextlib.ExitStack) -> Cluster:
 
 
 def show(cluster: Cluster) -> int:
-    """Install the operator, run the example and show what comes of it."""
+    """Install the operator, run the example and show the result."""
     demo = Installation(cluster, NAMESPACE)
     print(cluster.kubectl("get", "nodes"), end="")
 
@@ -108,7 +108,7 @@ def follow(demo: Installation, name: str) -> None:
 
 def farewell(cluster: Cluster, name: str) -> None:
     """Say how to go on from here, and how to end it."""
-    title("It goes on running. Look around:")
+    title("The cluster keeps running. To look around:")
     if cluster.backend == "embedded":
         print('  eval "$(make -s env)"  kubectl, helm and KAFKA in this shell; then:')
     for command in (

@@ -55,10 +55,10 @@ _INITIAL_STATUS: Final = {
         for kind, status in UNSEEN.conditions
     ],
 }
-"""What the API server shows before the operator's first write, at the cost of no write.
+"""The status before the operator's first write; the API server sets it, which costs no write.
 
-Without it Flux and `kubectl wait` would take an operation that nobody has seen yet for one
-that is done: kstatus calls an object without conditions Current.
+Without it Flux and `kubectl wait` would take an operation that the operator has not observed yet
+for one that has ended: for kstatus an object without conditions is Current.
 """
 
 _COLUMNS: Final = (

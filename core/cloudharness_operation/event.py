@@ -1,7 +1,7 @@
 """The exit event of an operation, which is published to Kafka when a run has ended.
 
 The record is a CloudEvent; its value keeps the three fields of CloudHarness's own messages
-(`status`, `payload`, `workflow`), so that a listener written for those goes on working.
+(`status`, `payload`, `workflow`), so that listeners for those continue to work.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ PositiveSeconds = Annotated[
             **rules(
                 (
                     "self != 0",
-                    "the operation would be gone before anybody has seen how it ended: write 1 or "
+                    "the operation would be deleted before anybody has read its result: write 1 or "
                     "more, or leave it out to keep it",
                 )
             ),

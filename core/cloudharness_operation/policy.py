@@ -1,11 +1,11 @@
-"""What operations may name and patch, as the operator's administrator has decided.
+"""What operations may name and patch: the policy of the operator's administrator.
 
-Whoever may create an operation may create pods. The checks here keep an operation from more than
-that: the operator's own account and Secrets, where operations are in the operator's namespace;
-locks of other namespaces; and what the administrator has not allowed.
+Anybody with the right to create operations can create pods. The checks here keep operations from
+more than that: from the operator's own account and Secrets, if they are in its namespace; from
+locks of other namespaces; and from what the administrator has not allowed.
 
-Argo computes `{{...}}` in all texts of a template, when it runs. So a text that decides about any
-of this must hold none of it.
+Argo interpolates `{{...}}` in all texts of a template at run time. So a text on which a check
+depends must contain none.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from cloudharness.workflows.errors import BadParam, OperationFailed, WorkflowExc
 app = Flask(__name__)
 
 TOPIC = os.environ.get("SAMPLES_TOPIC")
-"""The Kafka topic that is told when words are counted; left out: none."""
+"""Kafka topic of the exit events of counts; left out: none."""
 PATIENCE = 120
 """Seconds that a caller waits for a sum."""
 
@@ -73,7 +73,7 @@ def count_words() -> tuple[Response, int, dict[str, str]]:
     )
     made = op.execute()
     place = url_for("one_operation", name=made.name)
-    return jsonify(_told(made)), 202, {"Location": place}
+    return jsonify(_summary(made)), 202, {"Location": place}
 
 
 @app.get("/api/operations")
@@ -82,17 +82,17 @@ def all_operations() -> Response:
     page = get_workflows(
         status=request.args.get("status"), limit=100, continue_token=request.args.get("token")
     )
-    return jsonify(operations=[_told(one) for one in page], token=page.continue_token)
+    return jsonify(operations=[_summary(one) for one in page], token=page.continue_token)
 
 
 @app.get("/api/operations/<name>")
 def one_operation(name: str) -> Response:
-    """Tell where an operation is, with its result once it has succeeded."""
+    """Return the state of an operation, with its result once it has succeeded."""
     found = attach(name)
-    told = _told(found.persisted)
+    answer = _summary(found.persisted)
     if found.persisted and found.persisted.succeeded():
-        told["result"] = found.result(timeout=PATIENCE)
-    return jsonify(told)
+        answer["result"] = found.result(timeout=PATIENCE)
+    return jsonify(answer)
 
 
 @app.get("/api/operations/<name>/logs")
@@ -105,16 +105,16 @@ def logs(name: str) -> Response:
 @app.delete("/api/operations/<name>")
 def cancel(name: str) -> Response:
     """End an operation; its record stays."""
-    return jsonify(_told(attach(name).cancel(timeout=PATIENCE)))
+    return jsonify(_summary(attach(name).cancel(timeout=PATIENCE)))
 
 
 @app.errorhandler(WorkflowException)
 def failed(error: WorkflowException) -> tuple[Response, int]:
     """Answer with an error; each says itself which status is right for it."""
-    told: dict[str, Any] = {"error": str(error)}
+    answer: dict[str, Any] = {"error": str(error)}
     if isinstance(error, OperationFailed):
-        told |= {"operation": error.operation, "task": error.task, "exitCode": error.exit_code}
-    return jsonify(told), error.status
+        answer |= {"operation": error.operation, "task": error.task, "exitCode": error.exit_code}
+    return jsonify(answer), error.status
 
 
 def _number(name: str) -> int:
@@ -129,7 +129,7 @@ def _name(found: Workflow | None) -> str | None:
     return found.name if found else None
 
 
-def _told(found: Workflow | None) -> dict[str, Any]:
+def _summary(found: Workflow | None) -> dict[str, Any]:
     if found is None:
         return {}
     status = found.raw.status or {}

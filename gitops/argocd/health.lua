@@ -29,8 +29,8 @@ end
 
 -- The end is the end, whether or not Kafka has its event yet: that only adds to the message.
 local function ended(text)
-  local told = conditions["Notified"]
-  if told ~= nil and told.status == "False" then
+  local notified = conditions["Notified"]
+  if notified ~= nil and notified.status == "False" then
     text = text .. " (exit event: " .. words("Notified") .. ")"
   end
   return text

@@ -141,7 +141,7 @@ async def run(settings: Settings) -> int:
             settings=handlers.settings(),
             clusterwide=everywhere,
             namespaces=() if everywhere else settings.namespaces,
-            # kopf would look up the user, who often has no name in a pod.
+            # kopf would look up the user's name, which often does not exist in a pod.
             identity=cast("Any", "cloudharness-operator"),
             stop_flag=stop,
         )

@@ -770,7 +770,7 @@ TTLS: list[Row] = [
         "a record that nobody could see",
         spec(ttlSecondsAfterFinished=0),
         "spec.ttlSecondsAfterFinished",
-        "gone before anybody has seen how it ended: write 1 or more, or leave it out",
+        "deleted before anybody has read its result: write 1 or more, or leave it out",
     ),
     (
         "a record before its end",

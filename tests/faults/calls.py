@@ -1,4 +1,4 @@
-"""What an operator does, step by step, and what can happen to each step."""
+"""The steps of the operator, and the faults of each step."""
 
 import json
 from dataclasses import dataclass
@@ -9,42 +9,42 @@ from typing import Final, NamedTuple
 from cloudharness_operation.names import PLURAL, WORKFLOW_PLURAL
 
 CREATE: Final = "create the Workflow"
-STARTED: Final = "write that it runs"
-DETAILS: Final = "write details"
-SEND: Final = "send the exit event"
-ENDED: Final = "write the end"
-STEER: Final = "stop the Workflow"
+STARTED: Final = "write the status Running"
+DETAILS: Final = "write details of tasks"
+SEND: Final = "publish the exit event"
+ENDED: Final = "write the final status"
+STEER: Final = "terminate the Workflow"
 SWEEP: Final = "delete its pods"
-RELEASE: Final = "take the finalizer off"
+RELEASE: Final = "remove the finalizer"
 DELETE: Final = "delete the Workflow"
-POST: Final = "post a Kubernetes Event"
+POST: Final = "create a Kubernetes Event"
 
 
 class Kind(Enum):
-    """What happens to a step; its value is what a person reads in the table."""
+    """A fault; its value is the text in the table."""
 
-    KILL_BEFORE = "killed before it"
-    KILL_UNANSWERED = "killed when it is done, before the answer"
-    KILL_ANSWERED = "killed when it is answered"
-    KILL_STALE = "killed when it is answered; the next one sees the cluster as it was before"
-    RESET = "the connection breaks before it is done"
-    UNANSWERED = "the connection breaks when it is done, before the answer"
+    KILL_BEFORE = "killed before the request"
+    KILL_UNANSWERED = "killed after the write, before the response"
+    KILL_ANSWERED = "killed after the response"
+    KILL_STALE = "killed after the response; the next process reads the cluster as it was before"
+    RESET = "connection lost before the write"
+    UNANSWERED = "connection lost after the write, before the response"
     EXPIRED = "refused by 401"
     THROTTLED = "refused by 429"
     BROKEN = "refused by 500"
     AWAY = "refused by 503"
-    CUT = "all watches break when it is done"
-    COMPACTED = "all watches break when it is done, and cannot go on (410)"
-    HELD = "when it is done, all watches are late by some seconds"
+    CUT = "all watches end after the write"
+    COMPACTED = "all watches end after the write, and their version has expired (410)"
+    HELD = "after the write, all watches are late by some seconds"
 
     @property
     def kills(self) -> bool:
-        """Whether the operator dies of it."""
+        """Whether the operator is killed."""
         return self.name.startswith("KILL")
 
     @property
     def code(self) -> int:
-        """What is answered instead of doing it; 0 for the other kinds."""
+        """The HTTP status of a refusal; 0 for the other kinds."""
         word, _, code = self.value.partition(" by ")
         return int(code) if word == "refused" else 0
 

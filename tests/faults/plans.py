@@ -29,7 +29,7 @@ class Scenario:
     steps: tuple[str, ...]
     """What the operator does if nothing happens, in its order."""
     status: str
-    """What the event says of the end."""
+    """The status in the exit event."""
     reason: str
     act: Literal["let on", "cancel", "delete"] = "let on"
     """What a person does when the task runs."""
@@ -49,7 +49,7 @@ _AT_ONCE: Final = {"ttlStrategy": {"secondsAfterCompletion": 0}}
 SCENARIOS: Final = (
     Scenario(
         name="success",
-        says="the task succeeds, and the Workflow has its time",
+        says="the task succeeds, and the Workflow expires",
         script=GATED,
         steps=(CREATE, STARTED, POST, SEND, ENDED, POST, RELEASE, DELETE, POST),
         status="Succeeded",
@@ -111,7 +111,7 @@ _FEW: Final = (Kind.KILL_BEFORE, Kind.KILL_UNANSWERED, Kind.KILL_ANSWERED)
 KINDS: Final = {
     # What Kafka itself can do is tried with Kafka.
     SEND: _FEW,
-    # Of an Event that is refused, only the log hears.
+    # An Event that is refused is only logged.
     POST: _FEW,
 }
 """What can happen to a step, where that is not all."""
@@ -128,7 +128,7 @@ def plans() -> Iterator[Plan]:
 def is_always_tried(plan: Plan) -> bool:
     """Whether a row is one of the few that are tried with every change.
 
-    Those are where most is at stake: what was done is known to nobody.
+    In these a write succeeds, and its response is lost.
     """
     step = plan.scenario.steps[plan.place]
     return plan.kind is (Kind.KILL_ANSWERED if step == SEND else Kind.KILL_UNANSWERED) and (

@@ -10,25 +10,23 @@ from tests.faults.plans import KINDS, SCENARIOS, Scenario, is_always_tried, plan
 _INTRO: Final = """\
 # Faults
 
-The operator is put through every row of this table: {all} faults, each at one step of one life
-of an operation, none of them at random. `make faults` runs them all, in about ten minutes; {few}
-of them, where what was done is known to nobody, belong to `make test`. This page is made from the
-table that is run.
+The operator is tested against every row of this table: {all} faults, each at one step of the life
+of an operation, none at random. `make faults` runs all of them in about ten minutes; `make test`
+runs {few} of them: those where a write succeeded but its response was lost. This page is generated
+from the table that the tests run.
 
-Cluster, Argo and Kafka are real. The operator is a process with the chart's own rights. What it
-asks of the API server goes through a proxy that counts its writes and fails at the one that the
-row names; what it sends to Kafka it sends itself, and its own producer kills it. Who is killed is
-started again.
+Cluster, Argo and Kafka are real. The operator is a process with the chart's permissions. Its
+requests to the API server pass through a proxy, which counts writes and fails at the one that the
+row names; its producer publishes to Kafka directly, and kills the process where the row says so. A
+killed process is started again.
 
-After each fault all of this is true:
+After each fault all of this holds:
 
-- **One child.** The API server has created one Workflow, by all requests of all lives of the
-  operator.
-- **One event.** Kafka has the operation's exit event at least once, always with the same `source`
-  and `id`, status and reason: those of the end that has been.
-- **The status is right**: the reason of that end, and `Notified`.
-- **Nothing is left over**: no Workflow, no finalizer, no pod; and nothing was done to the cluster
-  that is no step of that life.
+- **One Workflow.** All requests of all processes together have created one Workflow.
+- **One event.** Kafka has the operation's exit event at least once, always with the same `source`,
+  `id`, status and reason, which are those of the end.
+- **The status is correct**: it has the reason of that end, and `Notified`.
+- **Nothing is left**: no Workflow, no finalizer, no pod; and the operator has made no other change.
 """
 
 _KINDS: Final = """\

@@ -72,7 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end -}}
 
-{{/* What the operator is told, and what ends its installation. */}}
+{{/* Environment of the operator, and of the Job that uninstalls it. */}}
 {{- define "operator.env" -}}
 - {name: WATCH_NAMESPACES, value: {{ include "operator.namespaces" . | quote }}}
 - {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ .Values.kafka.bootstrapServers | quote }}}

@@ -124,7 +124,7 @@ def _retry_strategy(retry: Retry) -> Manifest:
 
 
 def pod_settings(settings: OperationSpec | Task) -> Manifest:
-    """Return where and as whom pods run, as a template says it."""
+    """Return node placement and service account of pods, as fields of a template."""
     parts: Manifest = {}
     if settings.node_selector:
         parts["nodeSelector"] = dict(settings.node_selector)
@@ -140,7 +140,7 @@ def pod_settings(settings: OperationSpec | Task) -> Manifest:
 
 
 def workflow_settings(spec: OperationSpec) -> Manifest:
-    """Return the same for all pods, as a Workflow says it: one of the fields has another name."""
+    """Return the same for all pods, as fields of a Workflow: one of them has another name."""
     parts = pod_settings(spec)
     if name := parts.pop("priorityClassName", None):
         parts["podPriorityClassName"] = name

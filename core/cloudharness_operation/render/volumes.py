@@ -92,9 +92,9 @@ def workflow_volumes(volumes: Iterable[Volume]) -> Manifest:
 
 
 def _first_of_each(volumes: Iterable[Volume]) -> list[Volume]:
-    """Return volumes of different names: what the operation says of a claim goes before a task.
+    """Return one volume for each name: settings of the operation go before those of a task.
 
-    Before both goes who writes from all nodes: what that wants of a new claim, others can do with.
+    A mount from many nodes goes before both: its new claim also fits the other mounts.
     """
     first: dict[str, Volume] = {}
     for volume in sorted(volumes, key=lambda volume: volume.mount.mode is not Mode.RWX):

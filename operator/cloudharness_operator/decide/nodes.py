@@ -59,14 +59,15 @@ MAX_VALUE: Final = 4 * 1024
 MAX_VALUES: Final = 32 * 1024
 """Bytes of all that do."""
 MAX_READ_OUTPUTS: Final = 2 * MAX_OUTPUTS
-"""Outputs of a task that are read, at most. Whoever may write Workflows can write any number."""
+"""Outputs of a task that are read, at most. Anybody with the right to write Workflows can
+write any number."""
 MAX_OUTPUT_NAME: Final = 63
 
 MAX_TASK_NAME: Final = 63
 MAX_NODE_NAME: Final = 253
 MAX_FOUND: Final = 2 * MAX_TASKS
 """Tasks that are read of a Workflow, at most. A templatePatch may bring in templates of its own,
-and a user who may write Workflows can write any number of them."""
+and anybody with the right to write Workflows can add any number of them."""
 
 _FAILED: Final = (TaskPhase.FAILED, TaskPhase.ERROR)
 _PHASES: Final = {"Omitted": TaskPhase.SKIPPED, **{phase.value: phase for phase in TaskPhase}}
@@ -102,7 +103,7 @@ def by_task(manifest: Manifest) -> dict[str, list[Manifest]]:
 
 
 def last_attempt(nodes: Sequence[Manifest]) -> Manifest | None:
-    """Return the node of the last attempt of a task that has ended, or None while it goes on."""
+    """Return the node of the last attempt of a task that has ended, or None while it runs."""
     attempts, whole = _attempts(nodes)
     top = whole or (attempts[-1] if attempts else {})
     over = _PHASES.get(top.get("phase") or "") in (TaskPhase.SUCCEEDED, *_FAILED)

@@ -79,8 +79,9 @@ class KubernetesCluster:
 
     async def patch_workflow(self, child: Child, changes: Manifest) -> Child:
         """Patch a Workflow, unless it has changed since it was read."""
-        seen = {"uid": child.uid, "resourceVersion": str(child.resource_version)}
-        body = {**changes, "metadata": {**changes.get("metadata", {}), **seen}}
+        preconditions = {"uid": child.uid, "resourceVersion": str(child.resource_version)}
+        metadata = {**changes.get("metadata", {}), **preconditions}
+        body = {**changes, "metadata": metadata}
         path = f"{workflows_path(child.namespace)}/{child.name}"
         return Child.read(await self._api.patch(path, body, MERGE_PATCH))
 

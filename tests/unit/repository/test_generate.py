@@ -14,6 +14,7 @@ EVENT = "docs/event.schema.json"
 FAULTS = "docs/faults.md"
 REFERENCE = {"docs/reference/api.md", "docs/reference/python.md"}
 SECURITY = "docs/security.md"
+STATES = "docs/states.md"
 ARGOCD = "gitops/argocd/argocd-cm.yaml"
 WORKFLOWS = {f"examples/workflows/{path.name}" for path in (ROOT / "examples").glob("*.yaml")}
 
@@ -29,7 +30,7 @@ def fresh(tmp_path: Path) -> Path:
 
 def test_what_is_generated_is_not_stale(fresh: Path) -> None:
     assert generated().keys() == {
-        *(CRD, COPY, EVENT, FAULTS, SECURITY, ARGOCD),
+        *(CRD, COPY, EVENT, FAULTS, SECURITY, STATES, ARGOCD),
         *REFERENCE,
         *WORKFLOWS,
     }
