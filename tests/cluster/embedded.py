@@ -18,8 +18,8 @@ from typing_extensions import override
 from tests.cluster import addons, cgroups, config, control, images, linux, packages
 from tests.cluster.base import PROJECT, Cluster
 from tests.cluster.cache import Cache, default_root
-from tests.cluster.doors import Doors
 from tests.cluster.errors import ClusterError
+from tests.cluster.port_forward import PortForwards
 from tests.cluster.progress import Progress, tail
 from tests.cluster.setup import Artifacts, prepare
 from tests.cluster.state import State, write_json
@@ -240,14 +240,14 @@ def _spawn(
     shutil.rmtree(state.logs, ignore_errors=True)
     state.logs.mkdir()
     state.data.mkdir()
-    doors = Doors.open()
+    forwards = PortForwards.open()
     plan = {
         "cache": str(place.cache.root),
         "artifacts": artifacts.to_dict(),
-        "doors": doors.descriptors(),
+        "forwards": forwards.descriptors(),
     }
     write_json(state.plan, plan)
-    with contextlib.closing(doors), (state.logs / "supervisor.log").open("wb") as log:
+    with contextlib.closing(forwards), (state.logs / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
             [
                 *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"),
@@ -258,7 +258,7 @@ def _spawn(
             stdin=subprocess.PIPE if lifeline is None else lifeline,
             stdout=log,
             stderr=log,
-            pass_fds=(lock, *doors.descriptors().values()),
+            pass_fds=(lock, *forwards.descriptors().values()),
             start_new_session=True,
         )
     state.record_process(process.pid)

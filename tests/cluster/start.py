@@ -10,8 +10,8 @@ from typing import Any
 from tests.cluster import addons, cgroups, config, mounts, network, pki, volumes
 from tests.cluster.api import Api
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.doors import Doors
 from tests.cluster.node import NodeRuntime
+from tests.cluster.port_forward import PortForwards
 from tests.cluster.process import Processes
 from tests.cluster.setup import Artifacts
 from tests.cluster.state import State
@@ -28,13 +28,13 @@ class Starting:
         self.artifacts = Artifacts(**plan["artifacts"])
         self.processes = Processes(state.logs, say)
         kubernetes = Path(self.artifacts.kubernetes)
-        self.doors = Doors.taken_over(plan["doors"])
+        self.forwards = PortForwards.taken_over(plan["forwards"])
         self.control = ControlPlane(
             state,
             kubernetes,
             Path(self.artifacts.coredns),
             Path(self.artifacts.kafka),
-            self.doors.address("kafka"),
+            self.forwards.address("kafka"),
         )
         self.cgroup = cgroups.name(state.directory)
         self.nodes = [
@@ -52,7 +52,7 @@ class Starting:
         network.make(config.NODES)
         cgroups.create(self.cgroup, [one.node.name for one in self.nodes])
         inner = {"api": config.API, "kafka": config.KAFKA_OUTER}
-        self.doors.serve({name: config.address(text) for name, text in inner.items()})
+        self.forwards.serve({name: config.address(text) for name, text in inner.items()})
         nodes = [partial(self._node, node) for node in self.nodes]
         self._together(self._control_plane, self._kafka, self._argo, *nodes)
 
@@ -76,7 +76,7 @@ class Starting:
         pki.make(self.state.pki, config.NODES)
         self.certified.set()
         mine = (self.state.pki / "admin.kubeconfig").read_text()
-        outer = mine.replace(config.API_SERVER, f"https://{self.doors.address('api')}")
+        outer = mine.replace(config.API_SERVER, f"https://{self.forwards.address('api')}")
         for path, text in ((self.state.kubeconfig, mine), (self.state.outer_kubeconfig, outer)):
             path.touch(mode=0o600)
             path.write_text(text)

@@ -69,7 +69,7 @@ class Supervisor:
             control.serve(self.state.directory, self._handle)
             self.cluster.run()
             took = round(time.monotonic() - self.begun, 1)
-            facts = {"seconds": took, "kafka": self.cluster.doors.address("kafka")}
+            facts = {"seconds": took, "kafka": self.cluster.forwards.address("kafka")}
             write_json(self.state.ready, facts)
         except ClusterError as error:
             self.say(f"FAILED: {error}")

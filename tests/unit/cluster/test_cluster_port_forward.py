@@ -1,4 +1,4 @@
-"""Doors lead connections to where they should, both ways, and say so when nobody is there."""
+"""Connections are forwarded to their target, both ways, and end if there is none."""
 
 import contextlib
 import socket
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.config import address
-from tests.cluster.doors import PORTS, Doors
+from tests.cluster.port_forward import PORTS, PortForwards
 
 
 @pytest.fixture
-def doors() -> Iterator[Doors]:
-    opened = Doors.open()
+def forwards() -> Iterator[PortForwards]:
+    opened = PortForwards.open()
     yield opened
     opened.close()
 
@@ -42,29 +42,31 @@ def ask(where: str, text: bytes) -> bytes:
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
-def test_each_door_leads_to_its_own_target(doors: Doors) -> None:
+def test_each_port_leads_to_its_own_target(forwards: PortForwards) -> None:
     long = b"x" * 1_000_000
     with greeter(b"api ") as api, greeter(b"kafka ") as kafka:
-        doors.serve({"api": api, "kafka": kafka})
-        assert ask(doors.address("kafka"), b"hello") == b"kafka hello"
-        assert ask(doors.address("api"), long) == b"api " + long
+        forwards.serve({"api": api, "kafka": kafka})
+        assert ask(forwards.address("kafka"), b"hello") == b"kafka hello"
+        assert ask(forwards.address("api"), long) == b"api " + long
 
 
-def test_where_nobody_is_the_connection_ends(doors: Doors) -> None:
+def test_where_nobody_is_the_connection_ends(forwards: PortForwards) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody: tuple[str, int] = server.getsockname()
-    doors.serve(dict.fromkeys(PORTS, nobody))
-    assert ask(doors.address("api"), b"") == b""
+    forwards.serve(dict.fromkeys(PORTS, nobody))
+    assert ask(forwards.address("api"), b"") == b""
 
 
-def test_a_port_that_is_taken_is_another(doors: Doors) -> None:
-    second = Doors.open()
+def test_a_port_that_is_taken_is_another(forwards: PortForwards) -> None:
+    second = PortForwards.open()
     with contextlib.closing(second):
-        assert not {doors.address(name) for name in PORTS} & {second.address(n) for n in PORTS}
+        assert not {forwards.address(name) for name in PORTS} & {second.address(n) for n in PORTS}
 
 
-def test_doors_are_taken_over_by_their_descriptors(doors: Doors) -> None:
-    same = Doors.taken_over({name: socket.dup(fd) for name, fd in doors.descriptors().items()})
+def test_forwards_are_taken_over_by_their_descriptors(forwards: PortForwards) -> None:
+    same = PortForwards.taken_over(
+        {name: socket.dup(fd) for name, fd in forwards.descriptors().items()}
+    )
     with contextlib.closing(same), greeter(b"") as target:
         same.serve(dict.fromkeys(PORTS, target))
-        assert ask(doors.address("api"), b"through") == b"through"
+        assert ask(forwards.address("api"), b"through") == b"through"

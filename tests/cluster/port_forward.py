@@ -1,7 +1,7 @@
-"""Doors into a cluster's network from the machine: for a person's kubectl, helm and Kafka clients.
+"""Ports of the machine that are forwarded into the cluster's network, for kubectl, helm and Kafka.
 
-A socket stays in the network that it was made in. So whoever starts the cluster makes the
-listeners, outside, and hands them to the supervisor, whose own connections begin inside.
+A socket stays in the network namespace that it was created in. So the process that starts the
+cluster creates the listeners, outside, and passes them to the supervisor, which connects inside.
 """
 
 import asyncio
@@ -13,60 +13,60 @@ from dataclasses import dataclass
 
 HOST = "127.0.0.1"
 PORTS = {"api": 16443, "kafka": 19092}
-"""What each door leads to, and its port, or any free one where that is taken."""
+"""The port of each target; a free one is used if it is taken."""
 
 
 @dataclass(frozen=True)
-class Doors:
+class PortForwards:
     """Listeners of the machine's own network."""
 
     listeners: Mapping[str, socket.socket]
 
     @classmethod
-    def open(cls) -> "Doors":
+    def open(cls) -> "PortForwards":
         """Listen on loopback."""
         return cls({name: _listen(port) for name, port in PORTS.items()})
 
     @classmethod
-    def taken_over(cls, descriptors: Mapping[str, int]) -> "Doors":
-        """Those of another process, by the descriptors that it has handed on."""
+    def taken_over(cls, descriptors: Mapping[str, int]) -> "PortForwards":
+        """Take over those of another process, by their descriptors."""
         return cls({name: socket.socket(fileno=number) for name, number in descriptors.items()})
 
     def descriptors(self) -> dict[str, int]:
-        """What to hand on."""
+        """Return the descriptors to pass to another process."""
         return {name: listener.fileno() for name, listener in self.listeners.items()}
 
     def address(self, name: str) -> str:
-        """`host:port` of a door."""
+        """Return `host:port` of a target."""
         return f"{HOST}:{self.listeners[name].getsockname()[1]}"
 
     def close(self) -> None:
-        """Let go of them: whoever has taken them over still has them."""
+        """Close them here; a process that has taken them over keeps them."""
         for listener in self.listeners.values():
             listener.close()
 
     def serve(self, targets: Mapping[str, tuple[str, int]]) -> None:
-        """Lead each door to its target, `(host, port)`, from now on, in a thread."""
+        """Forward each port to its target, `(host, port)`, in a thread."""
         threading.Thread(target=lambda: asyncio.run(self._serve(targets)), daemon=True).start()
 
     async def _serve(self, targets: Mapping[str, tuple[str, int]]) -> None:
         servers = [
-            await asyncio.start_server(_Door(targets[name]).enter, sock=listener)
+            await asyncio.start_server(_Forward(targets[name]).enter, sock=listener)
             for name, listener in self.listeners.items()
         ]
         await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 @dataclass(frozen=True)
-class _Door:
+class _Forward:
     target: tuple[str, int]
 
     async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection, both ways, until both have ended."""
+        """Forward one connection, both ways, until both ends are closed."""
         try:
             inner_reader, inner_writer = await asyncio.open_connection(*self.target)
         except OSError:
-            # Nobody is there (yet): the one outside sees a connection that ends.
+            # The target does not listen (yet): the client sees a connection that ends.
             writer.close()
             return
         await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
