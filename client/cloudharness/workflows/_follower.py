@@ -16,6 +16,7 @@ from cloudharness.workflows.errors import (
     WorkflowException,
     WorkflowNotFound,
 )
+from cloudharness_operation import reasons
 from cloudharness_operation.model import Operation
 
 Manifest = dict[str, Any]
@@ -145,7 +146,7 @@ class Follower:
         return OperationFailed(
             f"operation {self.name} was deleted before it ended",
             operation=self.name,
-            reason="Deleted",
+            reason=reasons.DELETED,
         )
 
 

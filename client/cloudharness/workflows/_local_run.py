@@ -23,6 +23,7 @@ from cloudharness.workflows.errors import (
     OperationFailed,
     OperationTimeout,
 )
+from cloudharness_operation import reasons
 from cloudharness_operation.model import OperationSpec
 from cloudharness_operation.render.containers import WORKFLOW_NAME
 from cloudharness_operation.render.volumes import task_mounts
@@ -188,7 +189,7 @@ class LocalRun:
             f"operation {self.name} failed: TaskFailed: task {name!r} ended with exit code "
             f"{result.exit_code}",
             operation=self.name,
-            reason="TaskFailed",
+            reason=reasons.TASK_FAILED,
             task=name,
             exit_code=result.exit_code,
             task_reason="Error",

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from cloudharness_operation import reasons
 from cloudharness_operation.model import Operation
 from cloudharness_operation.status import Failure, Phase, TaskPhase, TaskStatus
 
 _FIXES: Final = {
     # Reasons of tasks.
     "OOMKilled": "give the task more memory: resources.limits.memory",
-    "Evicted": "the node ran out of a resource: set resources.requests (memory, "
+    reasons.EVICTED: "the node ran out of a resource: set resources.requests (memory, "
     "ephemeral-storage) of the task, or retry it: retry",
-    "PodDeleted": "the pod was deleted, for example because its node was drained: retry the "
+    reasons.POD_DELETED: "the pod was deleted, for example because its node was drained: retry the "
     "task with retry",
-    "ExecutorFailed": "a container of Argo failed, not the task's; the message has the cause. If "
-    "it mentions permissions, check the roles of the task's service account",
-    "ImagePullFailed": "check the image's name and tag, and imagePullSecrets",
+    reasons.EXECUTOR_FAILED: "a container of Argo failed, not the task's; the message has the "
+    "cause. If it mentions permissions, check the roles of the task's service account",
+    reasons.IMAGE_PULL_FAILED: "check the image's name and tag, and imagePullSecrets",
     "Unschedulable": "no node has enough resources or matches: "
     "check resources.requests, nodeSelector, tolerations, and the nodes",
     "CreateContainerConfigError": "an object that the pod refers to does not exist, such as a "
@@ -25,19 +26,20 @@ _FIXES: Final = {
     "CreateContainerError": "the container cannot be created: check its command and its volumes",
     "RunContainerError": "the container cannot be started: check its command",
     # Reasons of operations.
-    "DeadlineExceeded": "the run exceeded activeDeadlineSeconds: increase it, or find the slow "
-    "task in the logs",
-    "PendingDeadlineExceeded": "a pod was pending for too long: fix its cause, or increase "
+    reasons.DEADLINE_EXCEEDED: "the run exceeded activeDeadlineSeconds: increase it, or find the "
+    "slow task in the logs",
+    reasons.PENDING_DEADLINE_EXCEEDED: "a pod was pending for too long: fix its cause, or increase "
     "pendingDeadlineSeconds",
-    "InvalidSpec": "correct the field that the message names, and apply the operation with "
+    reasons.INVALID_SPEC: "correct the field that the message names, and apply the operation with "
     "another runId",
-    "SubmissionFailed": "the API server rejects the Workflow: the message gives the reason",
-    "NameTaken": "delete the Workflow of that name, or choose another name",
-    "WorkflowLost": "the Workflow was deleted while it was running: set another runId to run again",
-    "WorkflowError": "Argo could not process the Workflow: the message gives the reason, the log "
-    "of Argo's controller has details",
-    "GroupBusy": "it starts after the earlier operations of its concurrencyGroup have ended",
-    "Suspended": "set spec.suspend to false: `cloudharness-operation resume {name}`",
+    reasons.SUBMISSION_FAILED: "the API server rejects the Workflow: the message gives the reason",
+    reasons.NAME_TAKEN: "delete the Workflow of that name, or choose another name",
+    reasons.WORKFLOW_LOST: "the Workflow was deleted while it was running: set another runId to run "
+    "again",
+    reasons.WORKFLOW_ERROR: "Argo could not process the Workflow: the message gives the reason, the "
+    "log of Argo's controller has details",
+    reasons.GROUP_BUSY: "it starts after the earlier operations of its concurrencyGroup have ended",
+    reasons.SUSPENDED: "set spec.suspend to false: `cloudharness-operation resume {name}`",
 }
 _EXIT_CODES: Final = {
     126: "the command cannot be executed: is it executable?",
