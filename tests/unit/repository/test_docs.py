@@ -13,6 +13,23 @@ DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examp
 BUGS = ROOT / "docs" / "cloudharness-bugs.md"
 ROW = re.compile(r"^\| (\d+) \| (.+) \| (.+) \| (.*)\|$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
+SOURCE = re.compile(r"`([\w.…][\w/.…-]*\.(?:py|lua|tpl|toml|yaml|yml))`")
+ROOMS = (
+    "core",
+    "operator",
+    "client",
+    "tests",
+    "dev",
+    "charts",
+    "crds",
+    "gitops",
+    "examples",
+    "docs",
+)
+FILES = [
+    *(str(file.relative_to(ROOT)) for room in ROOMS for file in (ROOT / room).rglob("*.*")),
+    *(file.name for file in ROOT.glob("*.*")),
+]
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
@@ -32,6 +49,17 @@ def test_tests_that_are_named_exist(doc: Path) -> None:
     for file, name in TEST.findall(doc.read_text()):
         text = (ROOT / file).read_text()
         assert re.search(rf"^(async )?def {name}\(", text, re.MULTILINE) or not name, name
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_are_named_exist(doc: Path) -> None:
+    """`decide/plan.py` is a file below any directory; `core/…/model.py` leaves out a part."""
+    missing = []
+    for name in set(SOURCE.findall(doc.read_text())):
+        known = re.compile(rf"(^|/){re.escape(name).replace('…', '.+')}$")
+        if not any(known.search(file) for file in FILES):
+            missing.append(name)
+    assert missing == []
 
 
 def test_all_bugs_are_in_the_table() -> None:

@@ -34,10 +34,10 @@ _FIXES: Final = {
     "another runId",
     reasons.SUBMISSION_FAILED: "the API server rejects the Workflow: the message gives the reason",
     reasons.NAME_TAKEN: "delete the Workflow of that name, or choose another name",
-    reasons.WORKFLOW_LOST: "the Workflow was deleted while it was running: set another runId to run "
-    "again",
-    reasons.WORKFLOW_ERROR: "Argo could not process the Workflow: the message gives the reason, the "
-    "log of Argo's controller has details",
+    reasons.WORKFLOW_LOST: "the Workflow was deleted while it was running: set another runId to "
+    "run again",
+    reasons.WORKFLOW_ERROR: "Argo could not process the Workflow: the message gives the reason, "
+    "the log of Argo's controller has details",
     reasons.GROUP_BUSY: "it starts after the earlier operations of its concurrencyGroup have ended",
     reasons.SUSPENDED: "set spec.suspend to false: `cloudharness-operation resume {name}`",
 }
