@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.cluster import Cluster
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support import kafka
-from tests.support.broker_settings import connect, make_topic, metrics, secret, told
+from tests.support.broker_settings import connect, make_topic, metrics, secret, wait_for_notified
 from tests.support.brokers import HOST, OAUTH, Brokers, TokenServer, brokers
 from tests.support.installation import FULL_KIND, Installation, condition, eventually
 from tests.support.operations import Manifest, bash, operation
@@ -80,7 +80,7 @@ def test_a_broker_that_is_away_for_longer_than_an_attempt(
         vacant.wait_for("op0", "Notified")
         own.all[0].kill()
         vacant.apply(ended(vacant, 1))
-        told(vacant, "op1", "False", "BrokerUnavailable")
+        wait_for_notified(vacant, "op1", "False", "BrokerUnavailable")
         # All else goes on as ever.
         vacant.apply(operation("other", bash("true")))
         assert vacant.wait_for("other")["phase"] == "Succeeded"
@@ -112,7 +112,7 @@ def test_acknowledgements_that_are_slow(
         vacant.wait_for("op0", "Notified")
         relay.delay = 6.0
         vacant.apply(ended(vacant, 1))
-        told(vacant, "op1", "False", "BrokerUnavailable")
+        wait_for_notified(vacant, "op1", "False", "BrokerUnavailable")
         vacant.wait_for("op1", "Notified")
         relay.delay = 0.0
         all_are_told(vacant, relay.address, ["op0", "op1"])
@@ -139,7 +139,7 @@ def test_a_topic_that_is_not_there_is_told_and_tried_again(
     with brokers(embedded, tmp_path, more="auto.create.topics.enable=false") as own:
         vacant.install(f"kafka.bootstrapServers={own.servers}")
         vacant.apply(ended(vacant, 0))
-        message = told(vacant, "op0", "False", "TopicNotFound")
+        message = wait_for_notified(vacant, "op0", "False", "TopicNotFound")
         assert vacant.namespace in message
         make_topic(
             AdminClient({"bootstrap.servers": own.servers}), NewTopic(vacant.namespace, 1, 1)
@@ -162,7 +162,7 @@ def test_tokens(vacant: Installation, embedded: EmbeddedCluster, tmp_path: Path)
         secret(vacant, **keys, **{f"{prefix}.client.secret": "wrong"})
         connect(vacant, own.servers)
         vacant.apply(ended(vacant, 0))
-        message = told(vacant, "op0", "False", "AuthenticationFailed")
+        message = wait_for_notified(vacant, "op0", "False", "AuthenticationFailed")
         assert "token" in message
         secret(vacant, **keys, **{f"{prefix}.client.secret": "right"})
         vacant.wait_for("op0", "Notified")

@@ -24,7 +24,7 @@ from cloudharness_operation.names import KIND, LABEL_OPERATION
 from tests.cluster import Cluster, config
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support import kafka
-from tests.support.broker_settings import connect, make_topic, metrics, secret, told
+from tests.support.broker_settings import connect, make_topic, metrics, secret, wait_for_notified
 from tests.support.installation import FULL_KIND, RELEASE, ROOT, Installation, condition, eventually
 from tests.support.operations import bash, operation
 
@@ -115,7 +115,7 @@ def test_a_client_certificate_that_is_missed_and_then_given(vacant: Installation
     secret(vacant, protocol="SSL", ca_crt=pki(vacant, "ca.crt"), user_skip="true")
     connect(vacant, config.KAFKA_MUTUAL_TLS)
     vacant.apply(operation("safe", bash("true"), topic=vacant.namespace))
-    assert "alert" in told(vacant, "safe", "False", "TLSFailed")
+    assert "alert" in wait_for_notified(vacant, "safe", "False", "TLSFailed")
     secret(
         vacant,
         protocol="SSL",
@@ -144,7 +144,7 @@ def test_a_wrong_password_is_told_and_the_right_one_needs_no_restart(
     vacant.apply(operation("late", bash("true"), topic=vacant.namespace))
     status = vacant.wait_for("late")
     assert status["phase"] == "Succeeded"
-    message = told(vacant, "late", "False", "AuthenticationFailed")
+    message = wait_for_notified(vacant, "late", "False", "AuthenticationFailed")
     assert "invalid credentials" in message
     with_password(vacant)
     begun = time.monotonic()
@@ -187,7 +187,7 @@ def test_a_topic_that_is_not_ours_is_told_and_tried_again(
     allow(admin, "somebody-else", vacant.namespace)
     vacant.apply(operation("denied", bash("true"), topic=vacant.namespace))
     vacant.wait_for("denied")
-    message = told(vacant, "denied", "False", "AuthorizationFailed")
+    message = wait_for_notified(vacant, "denied", "False", "AuthorizationFailed")
     assert vacant.namespace in message
     allow(admin, vacant.namespace, vacant.namespace)
     vacant.wait_for("denied", "Notified")
@@ -256,7 +256,7 @@ def test_a_record_that_is_too_large_for_its_topic_is_told_and_counted(own: Insta
     own.apply(operation("large", bash("true"), topic=own.namespace))
     own.apply(operation("fits", bash("true"), topic=f"{own.namespace}-2"))
     own.wait_for("fits", "Notified")
-    told(own, "large", "False", "MessageTooLarge")
+    wait_for_notified(own, "large", "False", "MessageTooLarge")
     (child,) = own.workflows("large")
     assert child["metadata"]["finalizers"] == ["cloudharness.io/exit-event"]
     numbers = metrics(own)
@@ -272,7 +272,7 @@ def test_what_cannot_be_told_is_given_up_when_its_time_is_over(vacant: Installat
     make_small_topic(vacant)
     vacant.apply(operation("large", bash("true"), topic=vacant.namespace))
     uid = vacant.get(FULL_KIND, "large")["metadata"]["uid"]
-    message = told(vacant, "large", "False", "GivenUp")
+    message = wait_for_notified(vacant, "large", "False", "GivenUp")
     assert "1 s after the end (kafka.giveUpAfterSeconds); MessageTooLarge: topic" in message
     assert vacant.status("large")["phase"] == "Succeeded"
     eventually(lambda: "finalizers" not in vacant.workflows("large")[0]["metadata"])
@@ -295,7 +295,7 @@ def test_an_uninstallation_leaves_nothing_that_is_stuck(vacant: Installation) ->
         operation("running", bash("sleep 600"), topic=vacant.namespace),
         operation("untold", bash("true"), topic=vacant.namespace),
     )
-    told(vacant, "untold", "False", "MessageTooLarge")
+    wait_for_notified(vacant, "untold", "False", "MessageTooLarge")
     eventually(lambda: vacant.status("running")["phase"] == "Running")
     assert all(one["metadata"]["finalizers"] for one in vacant.find("workflows"))
     vacant.cluster.helm("uninstall", RELEASE, "--namespace", vacant.namespace)

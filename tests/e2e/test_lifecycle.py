@@ -129,8 +129,8 @@ def test_argo_is_told_once_more_what_it_has_not_heard(shared: Installation) -> N
 
 def reminders(one: Installation, name: str) -> int:
     (workflow,) = one.workflows(name)
-    told = workflow["metadata"]["annotations"].get(ANNOTATION_INTERVENTION)
-    return int(json.loads(told)["reminders"]) if told else 0
+    text = workflow["metadata"]["annotations"].get(ANNOTATION_INTERVENTION)
+    return int(json.loads(text)["reminders"]) if text else 0
 
 
 def test_what_does_not_stop_is_made_to(shared: Installation) -> None:

@@ -14,7 +14,7 @@ from tests.support.operations import Manifest, bash, operation
 
 pytestmark = pytest.mark.e2e
 
-ARGO_STOP_TIMEOUT = 60.0
+LATE = 60.0
 """Seconds after its time within which a deletion has to come, on however busy a machine."""
 PRECISELY = 2.0
 """The same where nothing else runs: what is promised."""
@@ -72,7 +72,7 @@ def test_the_workflow_goes_at_its_time_with_pods_and_claims_and_the_record_stays
 ) -> None:
     status = finished(shared, name, source, ttlStrategy=ttl, sharedVolumes=[EPHEMERAL])
     late = gone(shared, name) - after
-    assert 0 <= late < ARGO_STOP_TIMEOUT, f"{late:.2f} s"
+    assert 0 <= late < LATE, f"{late:.2f} s"
     time.sleep(1.5)
     assert shared.status(name) == status
     eventually(lambda: "CleanedUp" in shared.events(name))
@@ -90,13 +90,11 @@ def test_what_is_kept_for_ever_is_kept_until_somebody_says_otherwise(shared: Ins
     assert all(shared.workflows(name) for name in ("kept", "default", "other"))
     shared.apply(operation("kept", bash("true"), ttlStrategy={"secondsAfterSuccess": 1}))
     went = end(shared, "kept") + gone(shared, "kept")
-    assert 0 <= went - last_change(shared, "kept") < ARGO_STOP_TIMEOUT
+    assert 0 <= went - last_change(shared, "kept") < LATE
     shared.apply(operation("default", bash("true"), ttlStrategy={}))
     assert shared.workflows("default")
     shared.apply(operation("kept", bash("true"), ttlSecondsAfterFinished=1))
-    assert (
-        deletions(shared, PLURAL, "kept")["kept"] - last_change(shared, "kept") < ARGO_STOP_TIMEOUT
-    )
+    assert deletions(shared, PLURAL, "kept")["kept"] - last_change(shared, "kept") < LATE
 
 
 @pytest.mark.long
@@ -110,7 +108,7 @@ def test_a_restart_and_an_outage_of_the_operator_change_no_time(own: Installatio
     own.scale_operator(1)
     gone(own, "meanwhile")
     late = gone(own, "during") - 30
-    assert 0 <= late < ARGO_STOP_TIMEOUT, f"{late:.2f} s"
+    assert 0 <= late < LATE, f"{late:.2f} s"
 
 
 def test_nothing_goes_before_its_event_is_told(own: Installation) -> None:
@@ -165,7 +163,7 @@ def test_a_record_goes_unless_somebody_would_make_it_again(shared: Installation)
     eventually(lambda: not {*FREE} & {o["metadata"]["name"] for o in shared.find(FULL_KIND)})
     deleted = deletions(shared, PLURAL, *FREE)
     late = {name: deleted[name] - ends[name] - after for name in FREE}
-    assert all(0 <= by < ARGO_STOP_TIMEOUT for by in late.values()), late
+    assert all(0 <= by < LATE for by in late.values()), late
     eventually(lambda: all("TTLDeletionSkipped" in shared.events(name) for name in OWNED))
     time.sleep(2)  # Nobody is told twice.
     told = {name: Counter(shared.events(name))["TTLDeletionSkipped"] for name in OWNED}

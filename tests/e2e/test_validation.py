@@ -921,7 +921,7 @@ def _problems(answer: str) -> list[str]:
 
 
 LATER = [{"name": "A", "valueFrom": {"taskOutput": {"task": "b", "name": "stdout"}}}]
-ARGO_STOP_TIMEOUT: list[tuple[str, Manifest, str]] = [
+LATE: list[tuple[str, Manifest, str]] = [
     (
         "more requested than allowed",
         resources(requests={"memory": "2Gi"}, limits={"memory": "1500M"}),
@@ -952,8 +952,8 @@ ARGO_STOP_TIMEOUT: list[tuple[str, Manifest, str]] = [
 
 @pytest.mark.parametrize(
     ("manifest", "words"),
-    [row[1:] for row in ARGO_STOP_TIMEOUT],
-    ids=[row[0] for row in ARGO_STOP_TIMEOUT],
+    [row[1:] for row in LATE],
+    ids=[row[0] for row in LATE],
 )
 def test_what_the_api_server_cannot_know_the_operator_says_at_once(
     shared: Installation, manifest: Manifest, words: str

@@ -278,7 +278,7 @@ class Bench:
         self.store.upsert_workflow(Child.read(self.cluster.workflows[CHILD]))
         return self
 
-    def tells(self, state: DeliveryState, **settings: Any) -> Bench:
+    def delivers(self, state: DeliveryState, **settings: Any) -> Bench:
         """Have an event on its way, or there."""
         self.publisher.known[EVENT_ID] = delivery(state, **settings)
         return self
@@ -299,11 +299,11 @@ class Bench:
 
     @property
     def status(self) -> OperationStatus:
-        """The status on record."""
+        """Return the status as last written."""
         found = self.cluster.operations[NAME].get("status") or {}
         return OperationStatus.model_validate(found)
 
     def condition(self, kind: str) -> tuple[str, str, str]:
-        """Return a condition on record."""
+        """Return a condition as last written."""
         (found,) = (one for one in self.status.conditions if one.type == kind)
         return found.status, found.reason, found.message

@@ -31,7 +31,9 @@ def connect(one: Installation, servers: str) -> None:
     one.install(f"kafka.bootstrapServers={servers}", "kafka.secret=kafka")
 
 
-def told(one: Installation, name: str, status: str, reason: str, timeout: float = 60) -> str:
+def wait_for_notified(
+    one: Installation, name: str, status: str, reason: str, timeout: float = 60
+) -> str:
     """Wait for what an operation says of its event; return the message."""
 
     def is_told() -> bool:

@@ -73,40 +73,45 @@ class Reconciler:
 
     async def _reconcile(self, observe: Observe) -> float | None:
         """Observe, decide, and answer questions, until there is a plan; then apply it."""
-        answers: dict[str, Any] = {}
         failure: ApiError | None = None
+        state = await observe()
         for _ in range(MAX_STEPS):
-            if (state := await observe()) is None:
+            if state is None:
                 return None
-            state = replace(state, **answers)
             step = self._decide(state)
             if not isinstance(step, Plan):
-                answers |= await self._answer(state, step)
+                state = await self._answered(state, step, observe)
                 continue
-            if step.create_workflow:
-                failure = await self._create(state, step.create_workflow)
-                if failure:
-                    answers["refusal"] = _refusal(failure)
-                    continue
+            if step.create_workflow and (
+                failure := await self._create(state, step.create_workflow)
+            ):
+                state = replace(state, refusal=_refusal(failure))
+                continue
             after = await self._apply(state, step)
             if failure and not _refusal(failure).final:
                 raise failure  # The queue retries it.
             return after
         raise RuntimeError(f"no plan after {MAX_STEPS} decisions")
 
-    async def _answer(self, state: ObservedState, question: Question) -> dict[str, Any]:
-        """Return the fields of the observed state that answer a question."""
+    async def _answered(
+        self, state: ObservedState, question: Question, observe: Observe
+    ) -> ObservedState | None:
+        """Return the state with the answer to a question; observe again only if it may differ."""
         match question:
             case Reread():
                 await self._reread(state.uid, state.child)
-                return {"certain": True}
+                found = await observe()
+                return found and replace(found, certain=True)
             case FetchFacts(query):
                 namespace = state.operation.metadata.namespace if state.operation else ""
                 catalogue = self.defaults.catalogue
-                return {"facts": await self.cluster.fetch_facts(namespace, query, catalogue)}
+                facts = await self.cluster.fetch_facts(namespace, query, catalogue)
+                return replace(state, facts=facts)
             case ReadLog(pod):
-                namespace = state.child.namespace if state.child else ""
-                return {"log": await self._read_log(namespace, pod)}
+                text = await self._read_log(state.child.namespace if state.child else "", pod)
+                # The read may take seconds.
+                found = await observe()
+                return found and replace(found, certain=state.certain, log=text)
 
     async def _former_run(self, child: Child) -> ObservedState | None:
         return self.observer.former_run(child)

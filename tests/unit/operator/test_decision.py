@@ -48,7 +48,7 @@ from tests.support.builders import (
     plan,
     task,
 )
-from tests.support.steps import told
+from tests.support.steps import in_short
 
 TAKEN = Refusal(ReasonMessage("NameTaken", "it is another's"), final=True)
 FORBIDDEN = Refusal(ReasonMessage("SubmissionFailed", "not allowed"), final=False)
@@ -69,7 +69,7 @@ NOT_TOLD = {"Notified": False}
 
 STUCK = task(phase="Pending", reason="ImagePullFailed", message="no such image")
 RECORDED = on_record("Running", "TasksRunning", holds=UNDER_WAY, started=STARTED)
-ARGO_STOP_TIMEOUT = on_record(
+LATE = on_record(
     "Succeeded",
     "AllTasksSucceeded",
     "all tasks succeeded",
@@ -476,14 +476,14 @@ REFUSALS = [
     ),
     row(
         "what was promised before it could not be read any more is kept",
-        observed(invalid=unreadable(1, ARGO_STOP_TIMEOUT), child=child("Succeeded", held=True)),
+        observed(invalid=unreadable(1, LATE), child=child("Succeeded", held=True)),
         publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
         requeue_after=2.0,
     ),
     row(
         "and its Workflow let go when it is told",
         observed(
-            invalid=unreadable(1, ARGO_STOP_TIMEOUT),
+            invalid=unreadable(1, LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.ACKED),
         ),
@@ -662,7 +662,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "a new process publishes what is on record as not told",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
         ),
         publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
@@ -671,7 +671,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "a retry that fails as before writes nothing",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
         ),
@@ -680,7 +680,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "what fails when its time is over is given up, and the Workflow let go",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
             now=FINISHED + timedelta(seconds=60),
@@ -694,7 +694,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "its last attempt is that at which its time is over",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
             now=FINISHED + timedelta(seconds=58),
@@ -705,7 +705,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "an attempt that goes on is waited for though its time is over",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.PENDING, begun=CLOCK - 9.0),
             now=FINISHED + timedelta(seconds=60),
@@ -715,7 +715,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "what was not tried by this process is tried once, though its time is over",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             now=FINISHED + timedelta(seconds=60),
         ),
@@ -726,7 +726,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "by 0 nothing is given up",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.FAILED, begun=CLOCK - 9.0, changed=CLOCK, attempts=9),
             now=FINISHED + timedelta(days=1000),
@@ -737,7 +737,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "a retry that fails in another way is written",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(
                 DeliveryState.FAILED,
@@ -753,7 +753,7 @@ ENDS_THAT_ARE_TOLD = [
     row(
         "when the broker is back, that is written, and the Workflow let go",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             delivery=delivery(DeliveryState.ACKED, begun=CLOCK - 90.0),
         ),
@@ -763,7 +763,7 @@ ENDS_THAT_ARE_TOLD = [
     ),
     row(
         "an end on record is told without its Workflow too",
-        observed(operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT)),
+        observed(operation=operation(topic=TOPIC, status=LATE)),
         publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
         requeue_after=2.0,
     ),
@@ -823,7 +823,7 @@ EXPIRED = [
     row(
         "an operation that is not told of yet keeps all",
         observed(
-            operation=operation(topic=TOPIC, status=ARGO_STOP_TIMEOUT),
+            operation=operation(topic=TOPIC, status=LATE),
             child=child("Succeeded", held=True),
             expiry=Expiry(END, Retention(0, 0), 1),
             server=END + 60,
@@ -939,7 +939,7 @@ RUNS = [
     row(
         "but not where nobody has been told yet, which is left to the Workflow",
         observed(
-            operation=operation(status=ARGO_STOP_TIMEOUT, spec=AGAIN, generation=2, topic=TOPIC),
+            operation=operation(status=LATE, spec=AGAIN, generation=2, topic=TOPIC),
             child=child("Succeeded", held=True, run_id="1"),
             delivery=delivery(DeliveryState.FAILED),
         ),
@@ -947,9 +947,7 @@ RUNS = [
     ),
     row(
         "without a Workflow that can tell it, the broker is waited for",
-        observed(
-            operation=operation(status=ARGO_STOP_TIMEOUT, spec=AGAIN, generation=2, topic=TOPIC)
-        ),
+        observed(operation=operation(status=LATE, spec=AGAIN, generation=2, topic=TOPIC)),
         publish=(EVENT_ID, "Succeeded", "AllTasksSucceeded"),
         requeue_after=2.0,
     ),
@@ -1072,7 +1070,7 @@ RUNS = [
     ],
 )
 def test_a_decision(what: ObservedState, defaults: Defaults, expected: dict[str, Any]) -> None:
-    assert told(decide(what, defaults)) == expected
+    assert in_short(decide(what, defaults)) == expected
 
 
 def test_what_is_created_is_the_whole_workflow() -> None:

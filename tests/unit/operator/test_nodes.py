@@ -211,8 +211,8 @@ def test_nodes_that_are_kept_elsewhere_are_not_there() -> None:
     assert tasks(workflow_manifest(status={"offloadNodeStatusVersion": "fnv:1"})) == ()
 
 
-DEADLINE_TOLERANCE = task("early", "Failed", completion_time=moment(BEGUN))
-ARGO_STOP_TIMEOUT = task("late", "Error", completion_time=moment(ENDED))
+EARLY = task("early", "Failed", completion_time=moment(BEGUN))
+LATE = task("late", "Error", completion_time=moment(ENDED))
 OPEN = task("open", "Error")
 GOOD = task("good", "Succeeded", completion_time=moment(BEGUN))
 
@@ -220,9 +220,9 @@ GOOD = task("good", "Succeeded", completion_time=moment(BEGUN))
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ([ARGO_STOP_TIMEOUT, DEADLINE_TOLERANCE], DEADLINE_TOLERANCE),
-        ([GOOD, ARGO_STOP_TIMEOUT], ARGO_STOP_TIMEOUT),
-        ([OPEN, ARGO_STOP_TIMEOUT], ARGO_STOP_TIMEOUT),
+        ([LATE, EARLY], EARLY),
+        ([GOOD, LATE], LATE),
+        ([OPEN, LATE], LATE),
         ([OPEN], OPEN),
         ([GOOD], None),
         ([], None),

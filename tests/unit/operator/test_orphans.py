@@ -30,7 +30,7 @@ from tests.support.builders import (
     observed,
     plan,
 )
-from tests.support.steps import told as effects
+from tests.support.steps import in_short
 
 END = FINISHED.timestamp()
 LIMIT = 600
@@ -206,7 +206,7 @@ FORMER = [
 
 @pytest.mark.parametrize(("what", "expected"), [*ORPHANS, *FORMER])
 def test_a_decision(what: ObservedState, expected: dict[str, Any]) -> None:
-    assert effects(decide(what, DEFAULTS)) == expected
+    assert in_short(decide(what, DEFAULTS)) == expected
 
 
 def test_an_orphan_tells_what_its_annotation_says() -> None:

@@ -67,7 +67,7 @@ def test_the_whole_life_of_an_operation_that_is_told() -> None:
     bench.runs("Succeeded", held=True)
     assert bench.handle() == 2.0
     assert bench.calls == ["publish AllTasksSucceeded"]
-    bench.tells(DeliveryState.ACKED)
+    bench.delivers(DeliveryState.ACKED)
     assert bench.handle() is None
     assert bench.calls == ["status AllTasksSucceeded", f"release {CHILD}", "forget"]
     assert bench.condition("Notified")[0] == "True"
@@ -84,7 +84,7 @@ def test_the_whole_life_of_an_operation_that_is_told() -> None:
 
 def test_a_late_status_and_the_retry_go_in_this_order() -> None:
     bench = Bench().has(topic=TOPIC).runs("Failed", held=True)
-    bench.tells(DeliveryState.FAILED, begun=CLOCK - 5.0)
+    bench.delivers(DeliveryState.FAILED, begun=CLOCK - 5.0)
     bench.handle()
     assert bench.calls == ["publish TaskFailed", "status TaskFailed"]
     assert bench.condition("Notified")[:2] == ("False", "BrokerUnavailable")
@@ -92,7 +92,7 @@ def test_a_late_status_and_the_retry_go_in_this_order() -> None:
 
 def test_what_is_given_up_is_told_before_its_workflow_goes() -> None:
     bench = Bench(replace(DEFAULTS, give_up=1)).has(topic=TOPIC).runs("Failed", held=True)
-    bench.tells(DeliveryState.FAILED, begun=CLOCK - 5.0)
+    bench.delivers(DeliveryState.FAILED, begun=CLOCK - 5.0)
     bench.handle()
     assert bench.calls == [
         "give up TaskFailed",
@@ -204,7 +204,7 @@ class TestCreating:
         assert bench.condition("Notified")[:2] == ("False", "Publishing")
         bench.handle()
         assert bench.calls == ["publish SubmissionFailed"]
-        bench.tells(DeliveryState.ACKED)
+        bench.delivers(DeliveryState.ACKED)
         bench.handle()
         assert bench.calls[-2:] == ["status -", "forget"]
         assert bench.condition("Notified")[0] == "True"
@@ -255,13 +255,13 @@ class TestWriting:
         assert bench.changed == [UID]
 
     def test_a_child_is_let_go_though_its_operation_is_gone(self) -> None:
-        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).tells(DeliveryState.ACKED)
+        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).delivers(DeliveryState.ACKED)
         bench.failing("status", GONE)
         bench.handle()
         assert bench.calls == ["status AllTasksSucceeded", f"release {CHILD}", "forget"]
 
     def test_an_end_that_is_not_written_lets_nothing_go(self) -> None:
-        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).tells(DeliveryState.ACKED)
+        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).delivers(DeliveryState.ACKED)
         bench.failing("status", BUSY)
         with pytest.raises(ApiError, match="503"):
             bench.handle()
@@ -287,7 +287,7 @@ class TestReleasing:
     """What may be the matter with a finalizer."""
 
     def test_finalizers_that_have_changed_are_read_anew(self) -> None:
-        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).tells(DeliveryState.ACKED)
+        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).delivers(DeliveryState.ACKED)
         bench.failing("release", INVALID)
         bench.cluster.workflows[CHILD]["metadata"]["finalizers"] = ["a/b", FINALIZER]
         bench.cluster.workflows[CHILD]["metadata"]["resourceVersion"] = "66"
@@ -302,7 +302,7 @@ class TestReleasing:
 
     @pytest.mark.parametrize("again", [False, True], ids=["gone", "made again"])
     def test_a_workflow_that_is_gone_is_forgotten(self, again: bool) -> None:
-        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).tells(DeliveryState.ACKED)
+        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).delivers(DeliveryState.ACKED)
         bench.failing("release", INVALID)
         del bench.cluster.workflows[CHILD]
         if again:
@@ -312,7 +312,7 @@ class TestReleasing:
         assert only(bench.store.children(UID)) is None
 
     def test_a_workflow_that_is_gone_needs_no_release(self) -> None:
-        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).tells(DeliveryState.ACKED)
+        bench = Bench().has(topic=TOPIC).runs("Succeeded", held=True).delivers(DeliveryState.ACKED)
         del bench.cluster.workflows[CHILD]
         bench.handle()
         assert bench.calls == ["status AllTasksSucceeded", f"release {CHILD}", "forget"]
@@ -557,7 +557,7 @@ class TestConfirming:
         assert bench.store.operation(UID) is None
 
     def test_an_operation_that_was_only_not_seen_tells_its_end_itself(self) -> None:
-        bench = Bench().runs("Succeeded", held=True).tells(DeliveryState.ACKED)
+        bench = Bench().runs("Succeeded", held=True).delivers(DeliveryState.ACKED)
         bench.cluster.operations[NAME] = operation_manifest(topic=TOPIC)
         bench.handle()
         assert bench.calls == [f"get operation {NAMESPACE}/{NAME}"]
@@ -575,7 +575,7 @@ class TestConfirming:
             "publish AllTasksSucceeded",
         ]
         assert bench.publisher.events[0].id == EVENT_ID
-        bench.tells(DeliveryState.ACKED)
+        bench.delivers(DeliveryState.ACKED)
         bench.handle()
         assert bench.calls[1:] == [f"release {CHILD}", "forget"]
 
@@ -593,10 +593,10 @@ class TestInspecting:
         bench = Bench().has(topic=TOPIC).runs("Failed", held=True, broken=True)
         bench.handle()
         assert bench.calls == ["publish TaskFailed"]
-        bench.tells(DeliveryState.PENDING, begun=CLOCK - 3)
+        bench.delivers(DeliveryState.PENDING, begun=CLOCK - 3)
         bench.handle()
         assert bench.calls == [f"log {NAMESPACE}/{CHILD}-add-2990334172", "status TaskFailed"]
-        bench.tells(DeliveryState.ACKED)
+        bench.delivers(DeliveryState.ACKED)
         bench.handle()
         assert [call.split()[0] for call in bench.calls] == ["status", "release", "forget"]
         assert bench.status.failure is not None
