@@ -59,10 +59,22 @@ class Relay:
                     self.refused += 1
                     outer.close()
                     continue
-                inner = socket.create_connection(self.target)
-                self.carried += 1
-                self._open += [outer, inner]
-                threading.Thread(target=_carry_both, args=(outer, inner, self), daemon=True).start()
+                self._connect(outer)
+
+    def _connect(self, outer: socket.socket) -> None:
+        try:
+            inner = socket.create_connection(self.target)
+        except OSError:
+            # The target does not accept: for the other end, neither does this one.
+            self.refused += 1
+            outer.close()
+            return
+        self.carried += 1
+        self._open += [outer, inner]
+        if self._cut.is_set():
+            # It was cut while this connection was made.
+            self.cut()
+        threading.Thread(target=_carry_both, args=(outer, inner, self), daemon=True).start()
 
 
 def _carry_both(outer: socket.socket, inner: socket.socket, relay: Relay) -> None:
