@@ -7,6 +7,7 @@ and `status`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -26,7 +27,7 @@ from cloudharness_operation.errors import InvalidOperation, problems
 from cloudharness_operation.lifetime import TTL_DEFAULT, PodGC, PositiveSeconds, TtlStrategy
 from cloudharness_operation.names import FIRST_RUN
 from cloudharness_operation.pods import NameReference, PodSettings
-from cloudharness_operation.references import errors_in
+from cloudharness_operation.references import NO_OUTPUT_ON_EXIT, errors_in
 from cloudharness_operation.resource import Resource, form, keyed_by, rules
 from cloudharness_operation.runs import (
     FIRST_RUN_ID,
@@ -106,6 +107,33 @@ class Notify(Resource):
 class OnExit(Resource):
     """What happens when the operation has ended, whatever its outcome."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.task) || !has(self.task.group)",
+                "the exit task runs after all groups: remove group",
+                "task",
+            ),
+            (
+                "!has(self.task) || !has(self.task.stdout) || !self.task.stdout",
+                "the exit task has no output stdout: remove stdout, or write a file and name it in "
+                "outputs",
+                "task",
+            ),
+            (
+                "!has(self.task) || !has(self.task.env) || "
+                "self.task.env.all(v, !has(v.valueFrom) || !has(v.valueFrom.taskOutput))",
+                NO_OUTPUT_ON_EXIT,
+                "task",
+            ),
+        )
+    )
+
+    task: Task | None = None
+    """A task that runs after all others, also if one has failed or the run has exceeded a deadline.
+    Its variable `workflow_result` is how they ended: Succeeded, Failed or Error. If it fails, the
+    run fails. It does not run if the run is terminated: by `cancel: Terminate`, by the
+    concurrencyPolicy Replace, or by deletion."""
     notify: Notify | None = None
     """Publish an event to Kafka, at least once, and always with the same id."""
 
@@ -153,6 +181,12 @@ class OperationSpec(PodSettings):
             ),
             (NO_CONFLICT_ACROSS_TASKS, CONFLICT_MESSAGE, "tasks"),
             (
+                "!has(self.onExit) || !has(self.onExit.task) || "
+                "!self.tasks.exists(task, task.name == self.onExit.task.name)",
+                "onExit.task has the name of another task: give it a different name",
+                "onExit",
+            ),
+            (
                 "self.tasks.map(task, has(task.bash) ? size(task.bash.source) : "
                 "has(task.python) && has(task.python.source) ? size(task.python.source) : 0)"
                 f".sum() <= {MAX_SOURCES_LENGTH}",
@@ -191,8 +225,8 @@ class OperationSpec(PodSettings):
     """True before the run has begun: no Workflow is created until this is false. True during the
     run: no new task starts; running tasks continue. Can be changed at any time."""
     cancel: Cancel | None = None
-    """Ends the run, also while it is suspended; the operation is kept. Stop runs the exit handlers
-    that a templatePatch has added, Terminate does not. Cannot be undone."""
+    """Ends the run, also while it is suspended; the operation is kept. Stop runs `onExit.task`,
+    Terminate does not. Cannot be undone."""
     run_id: RunId = FIRST_RUN_ID
     """Identifies the run. Changing it starts another run, after the current one has ended; all
     other fields can change with it. In Git, use a tag or a commit hash. With the concurrencyPolicy
@@ -227,7 +261,7 @@ class OperationSpec(PodSettings):
     def _volumes_agree(self) -> Self:
         # CEL compares the volumes of one list, and those of tasks with the operation's. Comparing
         # all tasks with each other would exceed the cost limit of a rule.
-        mounts = (*self.shared_volumes, *(w for t in self.tasks for w in t.shared_volumes))
+        mounts = (*self.shared_volumes, *(w for t in self.all_tasks for w in t.shared_volumes))
         if name := conflict(mounts):
             raise PydanticCustomError(
                 "volumes", "{name}: {fix}", {"name": name, "fix": CONFLICT_MESSAGE}
@@ -237,19 +271,38 @@ class OperationSpec(PodSettings):
     @model_validator(mode="after")
     def _outputs_are_there(self) -> Self:
         # Comparing all tasks with each other in CEL would exceed the cost limit of a rule.
-        if problem := next(errors_in(self.tasks, self.stages()), None):
+        if problem := next(errors_in(self.tasks, self.stages(), self.exit_task), None):
             raise PydanticCustomError("outputs", "{problem}", {"problem": problem})
         return self
+
+    @property
+    def exit_task(self) -> Task | None:
+        """The task that runs after all others, or None."""
+        return self.on_exit.task if self.on_exit else None
+
+    @property
+    def all_tasks(self) -> tuple[Task, ...]:
+        """The tasks, followed by the exit task if there is one."""
+        return (*self.tasks, self.exit_task) if self.exit_task else self.tasks
+
+    def located_tasks(self) -> Iterator[tuple[str, Task]]:
+        """Yield all tasks, each with its path in the resource."""
+        yield from ((f"spec.tasks[{index}]", task) for index, task in enumerate(self.tasks))
+        if self.exit_task:
+            yield "spec.onExit.task", self.exit_task
 
     def stages(self) -> dict[str, int]:
         """Return the stage of each task: tasks of lower stages have ended before it runs."""
         match self.type:
             case OperationType.PIPELINE:
-                return {task.name: place for place, task in enumerate(self.tasks)}
+                found = {task.name: place for place, task in enumerate(self.tasks)}
             case OperationType.SIMPLE_DAG:
-                return {task.name: task.group or 0 for task in self.tasks}
+                found = {task.name: task.group or 0 for task in self.tasks}
             case OperationType.SINGLE_TASK | OperationType.PARALLEL:
-                return {task.name: 0 for task in self.tasks}
+                found = {task.name: 0 for task in self.tasks}
+        if self.exit_task:
+            found[self.exit_task.name] = max(found.values()) + 1
+        return found
 
 
 class ObjectMeta(BaseModel):

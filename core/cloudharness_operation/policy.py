@@ -99,7 +99,7 @@ def violation(operation: Operation, policy: Policy, default_account: str = "") -
 def _violations(operation: Operation, rules: _Rules) -> Iterator[str]:
     spec = operation.spec
     accounts = [("spec", spec.service_account_name)]
-    accounts += [(f"spec.tasks[{n}]", t.service_account_name) for n, t in enumerate(spec.tasks)]
+    accounts += [(path, task.service_account_name) for path, task in spec.located_tasks()]
     for path, name in accounts:
         if name:
             yield from _account(f"{path}.serviceAccountName", name, rules)
@@ -107,9 +107,9 @@ def _violations(operation: Operation, rules: _Rules) -> Iterator[str]:
         for path, name in _secrets(operation):
             if name in rules.policy.own_secrets:
                 yield _own_secret(f"{path}.name", name)
-    for index, task in enumerate(spec.tasks):
+    for path, task in spec.located_tasks():
         if task.template_patch:
-            yield from _patch(task.template_patch, f"spec.tasks[{index}].templatePatch", rules)
+            yield from _patch(task.template_patch, f"{path}.templatePatch", rules)
 
 
 def _account(path: str, name: str, rules: _Rules) -> Iterator[str]:
@@ -128,8 +128,7 @@ def _secrets(operation: Operation) -> Iterator[tuple[str, str]]:
     """Yield the Secrets that an operation names, each with the path to it."""
     for index, secret in enumerate(operation.spec.image_pull_secrets):
         yield f"spec.imagePullSecrets[{index}]", secret.name
-    for index, task in enumerate(operation.spec.tasks):
-        path = f"spec.tasks[{index}]"
+    for path, task in operation.spec.located_tasks():
         for place, source in enumerate(task.env_from):
             if source.secret_ref:
                 yield f"{path}.envFrom[{place}].secretRef", source.secret_ref.name

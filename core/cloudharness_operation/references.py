@@ -12,6 +12,12 @@ BRACE: Final = "CH_BRACE"
 """Variable that is injected into tasks that are passed outputs: see `render.passing`."""
 
 
+NO_OUTPUT_ON_EXIT: Final = (
+    "the exit task runs also if a task has no output: let the tasks write to a shared volume, and "
+    "remove taskOutput"
+)
+
+
 def available(task: Task) -> tuple[str, ...]:
     """Return the names of a task's outputs."""
     function = bool(task.python and task.python.function)
@@ -19,11 +25,15 @@ def available(task: Task) -> tuple[str, ...]:
     return (*((RESULT,) if function else ()), *((STDOUT,) if task.stdout else ()), *own)
 
 
-def errors_in(tasks: Sequence[Task], stages: Mapping[str, int]) -> Iterator[str]:
+def errors_in(
+    tasks: Sequence[Task], stages: Mapping[str, int], exit_task: Task | None = None
+) -> Iterator[str]:
     """Yield the errors of outputs that tasks are passed, with the field and the fix.
 
     `stages` are the stages of tasks: those of lower stages have ended before.
     """
+    if exit_task and asks(exit_task):
+        yield f"onExit.task.env: {NO_OUTPUT_ON_EXIT}"
     known = {task.name: task for task in tasks}
     for index, task in enumerate(tasks):
         for place, variable in enumerate(task.env):

@@ -40,6 +40,7 @@ TWO = (bash("true", "a"), bash("true", "b"))
 LABEL = "use lower-case letters, digits and '-'"
 OBJECT = "write the name of an object"
 UNCHECKED = "some validation rules were not checked"
+LATER = [{"name": "A", "valueFrom": {"taskOutput": {"task": "b", "name": "stdout"}}}]
 
 
 def spec(**fields: Any) -> Manifest:
@@ -735,6 +736,36 @@ PODS: list[Row] = [
 ]
 
 EXITS: list[Row] = [
+    (
+        "an exit task with the name of a task",
+        spec(onExit={"task": bash("true")}),
+        "spec.onExit",
+        "onExit.task has the name of another task: give it a different name",
+    ),
+    (
+        "an exit task in a group",
+        spec(onExit={"task": bash("true", "bye", group=1)}),
+        "spec.onExit.task",
+        "the exit task runs after all groups: remove group",
+    ),
+    (
+        "an exit task with stdout",
+        spec(onExit={"task": bash("true", "bye", stdout=True)}),
+        "spec.onExit.task",
+        "the exit task has no output stdout",
+    ),
+    (
+        "an exit task that is passed an output",
+        spec(onExit={"task": bash("true", "bye", env=LATER)}),
+        "spec.onExit.task",
+        "the exit task runs also if a task has no output",
+    ),
+    (
+        "an exit task of no kind",
+        spec(onExit={"task": {"name": "bye"}}),
+        "spec.onExit.task",
+        "a task is exactly one of",
+    ),
     ("no topic", spec(onExit={"notify": {}}), "spec.onExit.notify.topic", "Required value"),
     ("a topic", notify(topic="a b"), "spec.onExit.notify.topic", "write a Kafka topic: letters"),
     (
@@ -920,7 +951,6 @@ def _problems(answer: str) -> list[str]:
     return [problem for problem in found if UNCHECKED not in problem]
 
 
-LATER = [{"name": "A", "valueFrom": {"taskOutput": {"task": "b", "name": "stdout"}}}]
 LATE: list[tuple[str, Manifest, str]] = [
     (
         "more requested than allowed",

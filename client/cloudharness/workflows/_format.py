@@ -80,7 +80,9 @@ def all_tasks(state: Operation) -> dict[str, TaskStatus]:
     A task without a status is pending.
     """
     known = {task.name: task for task in state.status.tasks}
-    return {one.name: known.get(one.name, TaskStatus(name=one.name)) for one in state.spec.tasks}
+    return {
+        one.name: known.get(one.name, TaskStatus(name=one.name)) for one in state.spec.all_tasks
+    }
 
 
 def task_duration(task: TaskStatus, now: datetime) -> str:

@@ -91,7 +91,7 @@ def manifest_html(manifest: Mapping[str, Any]) -> str:
             escape(str(one.retry.limit) if one.retry else ""),
             escape(", ".join(volume.mount_path for volume in one.shared_volumes)),
         )
-        for one in spec.tasks
+        for one in spec.all_tasks
     ]
     return _block(
         _head(name, "", [spec.type.value, "not submitted", *_settings(spec)]),
@@ -158,7 +158,7 @@ def _command(task: Task) -> tuple[str, str]:
 def _graph(spec: OperationSpec, phases: Mapping[str, TaskPhase]) -> str:
     """Return the groups of tasks from left to right, the tasks of a group below each other."""
     stages = spec.stages()
-    ordered = sorted(spec.tasks, key=lambda task: stages[task.name])
+    ordered = sorted(spec.all_tasks, key=lambda task: stages[task.name])
     groups = []
     for _, group in groupby(ordered, key=lambda task: stages[task.name]):
         names = [task.name for task in group]

@@ -11,7 +11,7 @@ from cloudharness_operation.tasks import Task
 
 def unsupported_locally(spec: OperationSpec) -> Iterator[str]:
     """Yield each object that exists on a cluster only, with the task and the field that use it."""
-    for task in spec.tasks:
+    for task in spec.all_tasks:
         yield from (f"task {task.name!r}: {what}" for what in _unsupported_in(task))
 
 

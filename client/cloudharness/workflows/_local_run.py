@@ -25,7 +25,7 @@ from cloudharness.workflows.errors import (
 )
 from cloudharness_operation import reasons
 from cloudharness_operation.model import OperationSpec
-from cloudharness_operation.render.containers import WORKFLOW_NAME
+from cloudharness_operation.render.containers import WORKFLOW_NAME, WORKFLOW_RESULT
 from cloudharness_operation.render.volumes import task_mounts
 from cloudharness_operation.tasks import Task
 
@@ -73,6 +73,8 @@ class LocalRun:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     _terminated: bool = False
+    _workflow_result: Mapping[str, str] = field(default_factory=dict)
+    """The variable of the exit task, once the other tasks have ended."""
     _directory: Path = field(init=False)
 
     def return_values(self) -> dict[str, Any]:
@@ -97,13 +99,31 @@ class LocalRun:
             self._directory = Path(directory).resolve()
             with contextlib.ExitStack() as stack:
                 stack.callback(self._terminate)
-                for group in _groups(self.spec):
-                    results = self._run_group(group, deadline)
-                    self._raise_on_failure(results)
-                    for name, one in results.items():
-                        self._outputs |= {(name, key): text for key, text in one.outputs.items()}
-                    values |= {n: r.value for n, r in results.items() if _has_result(self.spec, n)}
-        return {task.name: values[task.name] for task in self.spec.tasks if task.name in values}
+                try:
+                    for group in _groups(self.spec):
+                        values |= self._run_stage(group, deadline)
+                except OperationFailed:
+                    # As on a cluster, the first failure is reported.
+                    with contextlib.suppress(OperationFailed):
+                        self._run_exit_task("Failed", deadline)
+                    raise
+                values |= self._run_exit_task("Succeeded", deadline)
+        return {task.name: values[task.name] for task in self.spec.all_tasks if task.name in values}
+
+    def _run_stage(self, group: list[Task], deadline: float | None) -> dict[str, Any]:
+        """Run the tasks of a group, keep their outputs, and return their return values."""
+        results = self._run_group(group, deadline)
+        self._raise_on_failure(results)
+        for name, one in results.items():
+            self._outputs |= {(name, key): text for key, text in one.outputs.items()}
+        with_result = {task.name for task in group if task.python and task.python.function}
+        return {name: one.value for name, one in results.items() if name in with_result}
+
+    def _run_exit_task(self, result: str, deadline: float | None) -> dict[str, Any]:
+        if self.spec.exit_task is None:
+            return {}
+        self._workflow_result = {WORKFLOW_RESULT: result}
+        return self._run_stage([self.spec.exit_task], deadline)
 
     def _run_group(self, group: list[Task], deadline: float | None) -> dict[str, AttemptResult]:
         """Run the tasks of a group at the same time, within the limit of `parallelism`."""
@@ -151,7 +171,7 @@ class LocalRun:
             with self._lock:
                 self.on_line(LogLine(task.name, text))
 
-        injected = {WORKFLOW_NAME: self.name}
+        injected = {WORKFLOW_NAME: self.name, **self._workflow_result}
         attempt = TaskAttempt(
             task, directory, injected, self._outputs, self._volumes(task), on_line
         )
@@ -209,8 +229,3 @@ def _groups(spec: OperationSpec) -> Iterator[list[Task]]:
     ordered = sorted(spec.tasks, key=lambda task: stages[task.name])
     for _, group in groupby(ordered, key=lambda task: stages[task.name]):
         yield list(group)
-
-
-def _has_result(spec: OperationSpec, name: str) -> bool:
-    (task,) = (task for task in spec.tasks if task.name == name)
-    return bool(task.python and task.python.function)

@@ -258,7 +258,7 @@ def argo_workflow(name: str, content: OperationSpec, namespace: str = "default")
     Named claims are assumed to exist, with the access mode ReadWriteOnce.
     """
     operation = Operation(metadata=ObjectMeta(name=name, namespace=namespace, uid=""), spec=content)
-    volumes = (*content.shared_volumes, *(v for t in content.tasks for v in t.shared_volumes))
+    volumes = (*content.shared_volumes, *(v for t in content.all_tasks for v in t.shared_volumes))
     claims = {one.claim: frozenset({"ReadWriteOnce"}) for one in volumes if one.claim}
     rendered = workflow(operation, DEFAULTS, ClusterFacts(claims=claims))
     labels = {LABEL_OPERATION: name}

@@ -83,7 +83,7 @@ def output_texts(state: Operation, connection: Connection) -> dict[str, dict[str
 
 def _in_task_order(state: Operation) -> list[OutputStatus]:
     """Return the outputs in the order of the spec; the status has them as their tasks ended."""
-    position = {task.name: number for number, task in enumerate(state.spec.tasks)}
+    position = {task.name: number for number, task in enumerate(state.spec.all_tasks)}
     return sorted(state.status.outputs, key=lambda one: position.get(one.task, len(position)))
 
 

@@ -63,10 +63,10 @@ def unsupported(operation: Operation, defaults: Defaults) -> str | None:
 
 def _unknown(operation: Operation, argo: str) -> Iterator[str]:
     """Yield the fields of tasks' patches that the installed Argo does not have."""
-    for index, task in enumerate(operation.spec.tasks):
+    for path, task in operation.spec.located_tasks():
         if problem := engine.errors_in_template(task.template_patch or {}, argo):
             yield (
-                f"spec.tasks[{index}].templatePatch.{problem}: change it, or, if the installed "
+                f"{path}.templatePatch.{problem}: change it, or, if the installed "
                 "Argo has it, set argo.version in the operator's Helm chart"
             )
 
@@ -91,7 +91,7 @@ def needs(operation: Operation, defaults: Defaults) -> ClusterQuery:
     selectors = [USES_VOLUME] if claims and any(mount.claim for mount in bound) else []
     if several:
         selectors += [f"{context.key}={context.value}" for context in required]
-    named = any(task.custom and _may_be_listed(task.custom.image) for task in spec.tasks)
+    named = any(task.custom and _may_be_listed(task.custom.image) for task in spec.all_tasks)
     images = bool(defaults.catalogue) and named
     return ClusterQuery(claims, tuple(selectors), images, _exclusive(operation))
 
@@ -182,10 +182,12 @@ def _spec(operation: Operation, defaults: Defaults, child: str, facts: ClusterFa
         # The operator decides the order. Argo, which is one process however many operators run,
         # ensures that no two run at once.
         manifest["synchronization"] = {"mutexes": [{"name": f"cloudharness-{group}"}]}
-    if spec.parallelism:
-        manifest["parallelism"] = spec.parallelism
-    if spec.active_deadline_seconds:
-        manifest["activeDeadlineSeconds"] = spec.active_deadline_seconds
+    limits = {
+        "parallelism": spec.parallelism,
+        "activeDeadlineSeconds": spec.active_deadline_seconds,
+        "onExit": spec.exit_task and spec.exit_task.name,
+    }
+    manifest |= {name: value for name, value in limits.items() if value}
     parts = {"podGC": spec.pod_gc, "securityContext": spec.security_context}
     manifest |= {name: to_manifest(part) for name, part in parts.items() if part}
     names = (*(secret.name for secret in spec.image_pull_secrets), *defaults.image_pull_secrets)

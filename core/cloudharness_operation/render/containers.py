@@ -21,6 +21,10 @@ WORKFLOW_NAME: Final = "CH_WORKFLOW_NAME"
 """Variable that CloudHarness's `get_workflow_name` reads."""
 SHARED_DIRECTORY: Final = "shared_directory"
 """Variable that its `get_shared_directory` reads: a path alone, the first if there are several."""
+WORKFLOW_RESULT: Final = "workflow_result"
+"""Variable of an exit task, with CloudHarness's name: how the other tasks ended."""
+EXIT_ENV: Final[Mapping[str, str]] = {WORKFLOW_RESULT: "{{workflow.status}}"}
+"""Argo replaces it when it creates the exit task's pod (workflow/controller/operator.go)."""
 MAX_RESULT: Final = 120 * 1024
 """Bytes of a return value, at most: Linux limits a variable to 128 KiB (MAX_ARG_STRLEN)."""
 

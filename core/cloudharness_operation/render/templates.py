@@ -53,7 +53,7 @@ def templates(
     spec, namespace = operation.spec, operation.metadata.namespace
     mounted = {
         task.name: [volumes.volume(mount, facts) for mount in volumes.task_mounts(spec, task)]
-        for task in spec.tasks
+        for task in spec.all_tasks
     }
     contexts = [context_rule(context) for context in spec.pod_contexts]
     rules = {name: [*_rules(own, child, namespace), *contexts] for name, own in mounted.items()}
@@ -64,9 +64,13 @@ def templates(
             images,
             mounted[task.name],
             place(rules[task.name], group.get(task.name), facts.pods),
-            containers.injected_env(child, mounted[task.name]) | passing.brace_env(task),
+            {
+                **containers.injected_env(child, mounted[task.name]),
+                **passing.brace_env(task),
+                **(containers.EXIT_ENV if task is spec.exit_task else {}),
+            },
         )
-        for task in spec.tasks
+        for task in spec.all_tasks
     ]
 
 

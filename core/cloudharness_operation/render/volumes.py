@@ -64,7 +64,9 @@ def task_mounts(spec: OperationSpec, task: Task) -> tuple[SharedVolume, ...]:
 
 def all_mounts(spec: OperationSpec) -> tuple[SharedVolume, ...]:
     """Return what any task mounts."""
-    return tuple(dict.fromkeys(mount for task in spec.tasks for mount in task_mounts(spec, task)))
+    return tuple(
+        dict.fromkeys(mount for task in spec.all_tasks for mount in task_mounts(spec, task))
+    )
 
 
 def made_name(child: str, volume: str) -> str:

@@ -88,6 +88,8 @@ class Child:
     """`spec.suspend`."""
     shutdown: str = ""
     """`spec.shutdown`: Stop, Terminate or empty."""
+    exit_task: str = ""
+    """Name of the task that runs after all others: `spec.onExit`, or empty."""
     deadline: int | None = None
     """Its `activeDeadlineSeconds`."""
     bounded: tuple[str, ...] = ()
@@ -120,6 +122,11 @@ class Child:
         """The task that failed first, and its message; or an empty text."""
         one = nodes.first_failed(self.tasks) if self.has_ended else None
         return f"task {one.name}: {one.message}" if one else ""
+
+    @property
+    def has_begun_exit(self) -> bool:
+        """Whether Argo has begun the exit task: all other tasks have ended."""
+        return any(task.name == self.exit_task for task in self.tasks)
 
     @property
     def is_held(self) -> bool:
@@ -155,6 +162,7 @@ class Child:
             claims=_claims(meta["name"], spec)[:MAX_CLAIMS],
             suspended=bool(spec.get("suspend")),
             shutdown=_word(spec.get("shutdown")),
+            exit_task=_word(spec.get("onExit")),
             deadline=spec.get(_DEADLINE),
             bounded=tuple(islice(_bounded(spec.get("templates") or ()), MAX_TASKS)),
             intervention=intervention.from_annotation(annotations.get(ANNOTATION_INTERVENTION, "")),

@@ -12,13 +12,13 @@ something shows that Argo has seen the change (docs/decisions/0021-reminders.md)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from cloudharness_operation import reasons
 from cloudharness_operation.event import Outcome
-from cloudharness_operation.model import Operation
+from cloudharness_operation.model import Cancel, Operation
 from cloudharness_operation.runs import ConcurrencyPolicy
 from cloudharness_operation.status import Phase, TaskPhase, TaskStatus
 from cloudharness_operator.decide.child import Child, ReasonMessage
@@ -48,6 +48,8 @@ _NO_NEW_TASK: Final = (
     "no new task starts; running tasks continue; set spec.suspend to false to resume"
 )
 
+_DEADLINES: Final = (reasons.DEADLINE_EXCEEDED, reasons.PENDING_DEADLINE_EXCEEDED)
+"""Causes of a termination after which the exit task still runs."""
 _STRENGTH: Final = {"": 0, "Stop": 1, "Terminate": 2}
 _FAILED: Final = (TaskPhase.FAILED, TaskPhase.ERROR)
 _ACTIVE: Final = (TaskPhase.PENDING, TaskPhase.RUNNING)
@@ -68,7 +70,8 @@ def workflow_patch(
     operation of the concurrency group that replaces this one.
     """
     why = child.termination or _termination(operation, child, now, limit, replaced_by)
-    shutdown = max(child.shutdown, _shutdown(operation, why), key=lambda one: _STRENGTH.get(one, 0))
+    wanted = _shutdown(operation, child, why, now, limit)
+    shutdown = max(child.shutdown, wanted, key=lambda one: _STRENGTH.get(one, 0))
     # Argo does not end a suspended Workflow, not even by a shutdown (its issue 17041).
     suspend = operation.spec.suspend and not shutdown
     spec: Manifest = {}
@@ -124,9 +127,9 @@ def _reminder_due(child: Child) -> datetime | None:
 
 def next_deadline(operation: Operation, child: Child, now: datetime, limit: int) -> float | None:
     """Return the seconds until a deadline, or a reminder, may be due, or None."""
-    if why := child.termination:
+    if (last := child.intervention) and (why := last.termination):
         timeout = _stop_timeout(child)
-        due = [why.at + timeout] if timeout else []
+        due = [last.at + timeout] if timeout else [*_exit_deadlines(operation, child, why, limit)]
     else:
         due = [one.at for one in _deadlines(operation, child, limit)]
     if again := _reminder_due(child):
@@ -140,9 +143,11 @@ def stop_timed_out(child: Child, now: datetime) -> ReasonMessage | None:
     Argo starts no task of a Workflow that is shut down; pods that still run are deleted later.
     """
     timeout = _stop_timeout(child)
-    if child.termination is None or timeout is None or now < child.termination.at + timeout:
+    why, last = child.termination, child.intervention
+    # A Stop may have become a Terminate since the first cause.
+    if why is None or last is None or timeout is None or now < last.at + timeout:
         return None
-    return _reason(child.termination)
+    return _reason(why)
 
 
 def _stop_timeout(child: Child) -> timedelta | None:
@@ -229,10 +234,31 @@ def _replacement(operation: Operation, child: Child, replaced_by: str) -> Reason
     return None
 
 
-def _shutdown(operation: Operation, why: Termination | None) -> str:
-    if operation.spec.cancel:
-        return operation.spec.cancel.value
-    return "Terminate" if why else ""
+def _shutdown(
+    operation: Operation, child: Child, why: Termination | None, now: datetime, limit: int
+) -> str:
+    """Return how to shut the Workflow down: `Stop` runs the exit task, `Terminate` does not."""
+    if operation.spec.cancel is Cancel.TERMINATE:
+        return "Terminate"
+    if why is None:
+        return "Stop" if operation.spec.cancel else ""
+    if any(at <= now for at in _exit_deadlines(operation, child, why, limit)):
+        return "Terminate"
+    if child.exit_task and child.phase and why.reason in _DEADLINES:
+        return "Stop"
+    return "Stop" if operation.spec.cancel else "Terminate"
+
+
+def _exit_deadlines(
+    operation: Operation, child: Child, why: Termination, limit: int
+) -> Iterator[datetime]:
+    """Yield when a Workflow that is stopped is terminated, unless its exit task can run before."""
+    if not child.exit_task:
+        return
+    if why.reason in _DEADLINES and not child.has_begun_exit:
+        yield why.at + ARGO_STOP_TIMEOUT
+    exits = (wait for wait in child.waits if wait.task == child.exit_task)
+    yield from (at for _, at in _pending_deadlines(operation, child, limit, exits))
 
 
 def _termination(
@@ -250,23 +276,34 @@ def _termination(
 
 def _deadlines(operation: Operation, child: Child, limit: int) -> Iterator[_Deadline]:
     """Yield the deadlines that end the run unless something changes before."""
-    own = operation.spec.pending_deadline_seconds
-    seconds = limit if own is None else own
-    for wait in child.waits if seconds else ():
-        if since := _counted_from(wait, child):
-            yield _Deadline(
-                since + timedelta(seconds=seconds),
-                reasons.PENDING_DEADLINE_EXCEEDED,
-                _stuck(operation, wait, seconds),
-            )
+    seconds = _pending_limit(operation, limit)
+    for wait, at in _pending_deadlines(operation, child, limit, child.waits):
+        message = _stuck(operation, wait, seconds)
+        yield _Deadline(at, reasons.PENDING_DEADLINE_EXCEEDED, message)
     if seconds and child.created and not (child.phase or child.suspended):
         end = child.created + timedelta(seconds=seconds)
         yield _Deadline(end, reasons.PENDING_DEADLINE_EXCEEDED, _UNSEEN.format(seconds))
     # Argo enforces this deadline itself, except while the Workflow is suspended, or Argo is absent.
-    if child.deadline and child.started:
+    # It does not apply to the exit task.
+    if child.deadline and child.started and not child.has_begun_exit:
         grace = timedelta(0) if child.suspended else ARGO_STOP_TIMEOUT
         end = child.started + timedelta(seconds=child.deadline) + grace
         yield _Deadline(end, reasons.DEADLINE_EXCEEDED, _too_long(child.deadline))
+
+
+def _pending_limit(operation: Operation, limit: int) -> int:
+    own = operation.spec.pending_deadline_seconds
+    return limit if own is None else own
+
+
+def _pending_deadlines(
+    operation: Operation, child: Child, limit: int, waits: Iterable[Wait]
+) -> Iterator[tuple[Wait, datetime]]:
+    """Yield pods that are pending, and when the pending deadline of each expires."""
+    seconds = _pending_limit(operation, limit)
+    for wait in waits if seconds else ():
+        if since := _counted_from(wait, child):
+            yield wait, since + timedelta(seconds=seconds)
 
 
 def _counted_from(wait: Wait, child: Child) -> datetime | None:
@@ -297,9 +334,11 @@ def _has_overrun(child: Child, seconds: int) -> bool:
     if child.started is None or child.finished is None:
         return False
     end = child.started + timedelta(seconds=seconds)
-    failed = [task for task in child.tasks if task.phase in _FAILED]
+    failed = [
+        task for task in child.tasks if task.phase in _FAILED and task.name != child.exit_task
+    ]
     if not failed:
-        return child.finished >= end
+        return child.finished >= end and not child.has_begun_exit
     return any(_is_late(task, end, child.bounded) for task in failed)
 
 

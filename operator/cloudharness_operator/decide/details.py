@@ -64,7 +64,7 @@ def _known(operation: Operation, child: Child | None) -> tuple[TaskStatus, ...]:
     known = tuple(task.name for task in operation.status.tasks)
     # The spec may be of the next run already.
     if not (known and is_superseded(operation, child)):
-        known = tuple(task.name for task in operation.spec.tasks)
+        known = tuple(task.name for task in operation.spec.all_tasks)
     return tuple(found.get(name) or TaskStatus(name=name) for name in known)
 
 

@@ -311,7 +311,7 @@ def _progress(
         return None
     # Argo counts the tasks that it has come to, and so would go from 1/1 to 1/2.
     done, _, known = child.progress.partition("/")
-    return f"{done}/{max(int(known), len(operation.spec.tasks))}"
+    return f"{done}/{max(int(known), len(operation.spec.all_tasks))}"
 
 
 def _reference(operation: Operation, child: Child | None) -> WorkflowRef | None:

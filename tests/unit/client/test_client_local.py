@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
@@ -353,3 +354,29 @@ def test_results_of_groups_are_in_the_order_of_the_tasks() -> None:
     written = {"type": "SimpleDag", "tasks": [python("b", 1), python("a", 0)]}
     run = LocalRun("local", OperationSpec.model_validate(written), lambda _: None, 30)
     assert list(run.return_values()) == ["b", "a"]
+
+
+def with_exit_task(source: str, exit_source: str) -> LocalRun:
+    task = {"name": "task", "bash": {"source": source}}
+    bye = {"name": "bye", "bash": {"source": exit_source}}
+    spec = {"type": "SingleTask", "tasks": [task], "onExit": {"task": bye}}
+    return LocalRun("local", OperationSpec.model_validate(spec), lambda _: None, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("source", "exit_source", "result", "failed"),
+    [
+        ("true", "true", "Succeeded", None),
+        ("false", "true", "Failed", "task"),
+        ("true", "exit 3", "Succeeded", "bye"),
+        ("false", "exit 3", "Failed", "task"),
+    ],
+)
+def test_the_exit_task_runs_after_success_and_failure(
+    source: str, exit_source: str, result: str, failed: str | None, tmp_path: Path
+) -> None:
+    run = with_exit_task(source, f"printf %s $workflow_result > {tmp_path}/result; {exit_source}")
+    with pytest.raises(OperationFailed) if failed else contextlib.nullcontext() as caught:
+        run.return_values()
+    assert (tmp_path / "result").read_text() == result
+    assert (caught.value.task if caught else None) == failed

@@ -137,6 +137,7 @@ def test_everything_a_person_writes_has_a_bound(path: str) -> None:
         (".spec.tasks[].env[]", {"name"}),
         (".spec.onExit", set()),
         (".spec.onExit.notify", {"topic"}),
+        (".spec.onExit.task", {"name"}),
         (".status", set()),
         (".status.conditions[]", {"type", "status", "reason", "lastTransitionTime"}),
     ],
@@ -284,7 +285,11 @@ def test_what_a_rule_says_no_pattern_says_again(path: str) -> None:
 
 def test_a_pattern_is_left_only_where_a_rule_would_cost_too_much() -> None:
     left = [path for path in NODES if path.startswith(".spec") and "pattern" in NODES[path]]
-    assert left == [f".spec.tasks[].resources.{kind}[]" for kind in ("requests", "limits")]
+    assert set(left) == {
+        f".spec.{task}.resources.{kind}[]"
+        for task in ("tasks[]", "onExit.task")
+        for kind in ("requests", "limits")
+    }
 
 
 @pytest.mark.parametrize(
@@ -329,7 +334,7 @@ def test_these_defaults_are_stored_with_a_spec() -> None:
     }
     volumes = {
         f".spec.{where}sharedVolumes[].{field}": value
-        for where in ("", "tasks[].")
+        for where in ("", "tasks[].", "onExit.task.")
         for field, value in (("mode", "rw"), ("size", "10Gi"))
     }
     ttl = {"secondsAfterCompletion": 3600, "secondsAfterSuccess": 1200, "secondsAfterFailure": 7200}

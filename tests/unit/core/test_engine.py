@@ -114,7 +114,10 @@ SPEC: dict[str, Any] = {
         {"mountPath": "/many", "mode": "rwx"},
         {"mountPath": "/found", "claim": "found"},
     ],
-    "onExit": {"notify": {"topic": "t", "payload": "p"}},
+    "onExit": {
+        "task": {"name": "bye", "bash": {"source": "x"}},
+        "notify": {"topic": "t", "payload": "p"},
+    },
     "podGC": {"strategy": "OnPodSuccess", "deleteDelayDuration": "5s"},
 }
 RICH = Defaults(

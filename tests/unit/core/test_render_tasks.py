@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.support.rendering import SETTINGS, run
 
 PATH = "/cloudharness/source/source.py"
 IMAGE = "python:3.13"
+MAILER = {"mailer": "registry/mailer:1"}
 
 
 def template(
@@ -239,6 +241,30 @@ def test_how_tasks_are_arranged(
     steps = workflow(Operation.parse(manifest), DEFAULTS)["spec"]["templates"][0]["steps"]
     assert [[step["name"] for step in group] for group in steps] == expected
     assert all(step["template"] == step["name"] for group in steps for step in group)
+
+
+def test_the_exit_task_runs_after_the_steps_with_the_volumes_of_the_operation() -> None:
+    exit_task = {"name": "bye", "custom": {"image": "mailer", "command": ["send"]}}
+    manifest = operation_manifest({"name": "t", "bash": {"source": "x"}})
+    manifest["spec"] |= {
+        "onExit": {"task": exit_task},
+        "sharedVolumes": [{"mountPath": "/data", "claim": "c"}],
+    }
+    operation = Operation.parse(manifest)
+    made = workflow(operation, replace(DEFAULTS, catalogue="c"), ClusterFacts(images=MAILER))
+    spec = made["spec"]
+    arranged, first, last = spec["templates"]
+    assert spec["onExit"] == last["name"] == "bye"
+    assert [[step["name"] for step in group] for group in arranged["steps"]] == [["t"]]
+    assert {one["name"]: one["value"] for one in last["container"].pop("env")} == {
+        "CH_WORKFLOW_NAME": made["metadata"]["name"],
+        "shared_directory": "/data",
+        "workflow_result": "{{workflow.status}}",
+    }
+    assert "workflow_result" not in {one["name"] for one in first["script"]["env"]}
+    assert last["container"]["image"] == MAILER["mailer"]
+    assert last["container"]["volumeMounts"] == first["script"]["volumeMounts"]
+    assert last["affinity"] == first["affinity"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ from cloudharness_operation.names import ANNOTATION_INTERVENTION
 from cloudharness_operation.status import OperationStatus, TaskPhase
 from cloudharness_operator.decide import control, intervention
 from cloudharness_operator.decide.child import Child, ReasonMessage
-from cloudharness_operator.decide.intervention import MAX_MESSAGE, Intervention, Termination
+from cloudharness_operator.decide.intervention import (
+    MAX_MESSAGE,
+    MAX_REMINDERS,
+    Intervention,
+    Termination,
+)
 from cloudharness_operator.decide.nodes import Wait
 from tests.support.builders import FINISHED, NOW, STARTED, child, ended_by, operation, task
 
@@ -42,6 +47,20 @@ def told(patch: dict[str, Any] | None) -> Any:
     text = patch.get("metadata", {}).get("annotations", {}).get(ANNOTATION_INTERVENTION)
     why = (json.loads(text) if text else {}).get("termination", {})
     return patch.get("spec"), *(why[key] for key in ("reason", "message") if key in why)
+
+
+def stopped(why: Termination, seconds: float, **fields: Any) -> Child:
+    """Return a Workflow with an exit task that was stopped so many seconds ago."""
+    cause = replace(why, at=ago(seconds))
+    # The last reminder was sent, so that none is due.
+    last = replace(ended_by(cause), reminders=MAX_REMINDERS)
+    return running(intervention=last, shutdown="Stop", exit_task="bye", **fields)
+
+
+def leaving(why: Termination, seconds: float) -> Child:
+    """Return a stopped Workflow whose exit task has been pending for so many seconds."""
+    wait = Wait("bye", ago(seconds), "ErrImagePull: none")
+    return stopped(why, seconds, waits=(wait,), tasks=(task("bye", "Pending"),))
 
 
 STOP = {"shutdown": "Stop"}
@@ -132,6 +151,23 @@ UNSEEN = (
         ({}, child(created=ago(600)), (END, "PendingDeadlineExceeded", UNSEEN)),
         ({"pendingDeadlineSeconds": 0}, child(created=ago(9999)), None),
         ({}, child("Pending", created=ago(9999)), None),
+        # With an exit task, which a Stop runs and a Terminate does not.
+        ({}, waiting(600, exit_task="bye"), (STOP, *PULL)),
+        ({}, running(started=ago(120), deadline=30, exit_task="bye"), (STOP, *LONG)),
+        ({"cancel": "Stop"}, running(exit_task="bye"), (STOP, *ON_STOP)),
+        ({"cancel": "Terminate"}, running(exit_task="bye"), (END, *ON_END)),
+        ({"cancel": "Terminate"}, leaving(STUCK, 5), (END, STUCK.reason, STUCK.message)),
+        ({}, child(created=ago(600), exit_task="bye"), (END, "PendingDeadlineExceeded", UNSEEN)),
+        ({}, running(started=ago(900), deadline=30, exit_task="b", tasks=(task("b"),)), None),
+        # Argo has not begun it 90 s after the Stop.
+        ({}, stopped(STUCK, 89), None),
+        ({}, stopped(STUCK, 90), (END, STUCK.reason, STUCK.message)),
+        ({"cancel": "Stop"}, stopped(CANCELLED, 9999), None),
+        # Its own pod does not start.
+        ({}, leaving(STUCK, 599), None),
+        ({}, leaving(STUCK, 600), (END, STUCK.reason, STUCK.message)),
+        ({"cancel": "Stop"}, leaving(CANCELLED, 600), (END, CANCELLED.reason, CANCELLED.message)),
+        ({"pendingDeadlineSeconds": 0}, leaving(STUCK, 9999), None),
     ],
 )
 def test_what_a_child_is_made_to_do(spec: dict[str, Any], found: Child, expected: Any) -> None:
@@ -164,6 +200,11 @@ def test_a_pod_that_says_nothing_now_is_told_by_what_it_said_before() -> None:
         (child(intervention=ended_by(CANCELLED)), 30.0),
         (running(intervention=ended_by(CANCELLED), shutdown="Stop"), None),
         (running(intervention=ended_by(CANCELLED), shutdown="Terminate"), 90.0),
+        (waiting(599, exit_task="bye"), 1.0),
+        (stopped(STUCK, 80), 10.0),
+        (stopped(CANCELLED, 80), None),
+        (leaving(STUCK, 590), 10.0),
+        (running(started=ago(10), deadline=30, exit_task="b", tasks=(task("b"),)), None),
     ],
 )
 def test_when_to_look_again(found: Child, expected: float | None) -> None:
@@ -202,6 +243,16 @@ BY_HAND = "Stopped with strategy 'Stop'"
         (end("Failed", deadline=30, finished=None), None),
         (end("Failed", deadline=30, started=None), None),
         (end("Succeeded", deadline=30), None),
+        # The deadline does not apply to the exit task, here `add`.
+        (end("Failed", failed(0), deadline=30, exit_task="add"), None),
+        (
+            end("Failed", failed(0), deadline=30, exit_task="bye"),
+            "DeadlineExceeded",
+        ),
+        (
+            end("Failed", task("bye", "Succeeded"), failed(0), deadline=30, exit_task="bye"),
+            "DeadlineExceeded",
+        ),
         (end("Failed", failed(0), deadline=30), "DeadlineExceeded"),
         (end("Failed", failed(1), deadline=30), None),
         (end("Failed", failed(1, "OOMKilled"), deadline=30), None),
@@ -252,6 +303,16 @@ def test_why_a_run_ended(found: Child, expected: str | None) -> None:
                 intervention=ended_by(Termination("Cancelled", "m", ago(90))), shutdown="Terminate"
             ),
             ReasonMessage("Cancelled", "m"),
+        ),
+        (
+            # A Stop that became a Terminate five seconds ago.
+            running(
+                intervention=Intervention(
+                    ago(5), termination=Termination("Cancelled", "m", ago(900))
+                ),
+                shutdown="Terminate",
+            ),
+            None,
         ),
         (child(), None),
     ],
