@@ -22,7 +22,7 @@ from tests.support.examples import NAMESPACE, ROOT, UID, Example, Manifest, defa
 EXAMPLES = names()
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-OURS = {"CH_WORKFLOW_NAME", "shared_directory", "CH_BRACE"}
+OURS = {"CH_WORKFLOW_NAME", "shared_directory", "CH_BRACE", "workflow_result"}
 """Variables that every task may have without having asked."""
 
 every_example = pytest.mark.parametrize("name", EXAMPLES)
