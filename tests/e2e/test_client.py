@@ -528,11 +528,11 @@ def test_what_the_api_server_refuses_is_told_in_its_words() -> None:
 
 
 def test_a_fixed_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (single("sleep 300", "nightly") for _ in range(2))
+    first, second = (single("sleep 300", "nightly", fixed_name=True) for _ in range(2))
     assert first.execute().name == "nightly"
     monkeypatch.setenv("CH_WORKFLOWS_SERVICE_URL", "http://workflows/api/")
     assert first.get_operation_update_url() == "http://workflows/api/operations/nightly"
-    with pytest.raises(OperationExists, match="end the name with '-'"):
+    with pytest.raises(OperationExists, match="or choose another name"):
         second.execute()
     delete_workflow("nightly")
 

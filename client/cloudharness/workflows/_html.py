@@ -82,8 +82,7 @@ def operation_html(state: Operation, now: datetime, note: str = "") -> str:
 def manifest_html(manifest: Mapping[str, Any]) -> str:
     """Return a summary of an operation that has not been submitted."""
     spec = OperationSpec.model_validate(manifest["spec"], by_alias=True)
-    meta = manifest["metadata"]
-    name = meta.get("name") or f"{meta['generateName']}…"
+    name = manifest["metadata"]["name"]
     rows = [
         (
             escape(one.name),

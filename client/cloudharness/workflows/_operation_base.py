@@ -59,8 +59,8 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
     """The base class of operations that run on a cluster.
 
     Args:
-        basename: name of the operation: at most 57 lower-case letters, digits and `-`. If it ends
-            in `-`, each submission appends a unique suffix.
+        basename: name of the operation: lower-case letters, digits and `-`. A `-`, unless it ends
+            in one, and a unique suffix are appended; before that it is shortened to 51 characters.
         pod_context: a context, or several. Pods with the same context run on the same node.
         shared_directory: a volume for all tasks in the form `[CLAIM:]PATH[:MODE]`, or several.
             MODE is `rw`; `ro`, which is read-only and can be mounted on any node; or `rwx`, which
@@ -88,6 +88,13 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         ttl_seconds_after_finished: seconds for which the operation itself is kept after its end, or
             a timedelta. None: it is not deleted.
         suspend: whether the operation starts suspended; `resume` then starts it.
+        fixed_name: whether `basename` is the whole name, of at most 57 characters. A second
+            operation of that name then raises `OperationExists`.
+
+    Attributes:
+        basename: the argument.
+        name: name of the operation on the cluster. If the name is not fixed, it changes with each
+            submission after the first one.
 
     Raises:
         BadOperationConfiguration: an argument is wrong; the message names it.
@@ -113,8 +120,12 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         concurrency_group: str | None = None,
         ttl_seconds_after_finished: int | timedelta | None = None,
         suspend: bool = False,
+        fixed_name: bool = False,
     ) -> None:
-        super().__init__(_operation_spec.base_name(basename), ttl_strategy, on_exit_notify)
+        name = _operation_spec.operation_name(basename, fixed=fixed_name)
+        super().__init__(name, ttl_strategy, on_exit_notify)
+        self.basename = basename
+        self.fixed_name = fixed_name
         self.pod_contexts = _operation_spec.contexts(pod_context)
         self.volumes = _operation_spec.directories(shared_directory)
         self.pod_gc = pod_gc
@@ -174,26 +185,30 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         return self.submit()
 
     @override
+    def _begin_another(self) -> None:
+        if not self.fixed_name:
+            self.name = _operation_spec.operation_name(self.basename, fixed=False)
+
+    @override
     def to_manifest(self) -> Manifest:
         """Return the manifest of the `CloudHarnessOperation`."""
         return _operation_spec.manifest(self.name, self.to_spec())
 
     def to_yaml(self) -> str:
-        """Return the manifest as YAML, for Git or for `kubectl create -f`.
+        """Return the manifest as YAML, for Git or for `kubectl apply -f`.
 
-        `kubectl apply` requires a fixed name: a basename that does not end in `-`.
+        In Git, a name should be fixed: with `fixed_name=True`.
         """
         return _operation_spec.to_yaml(self.to_manifest())
 
     def to_workflow(self) -> Manifest:
         """Return the Argo Workflow that the operator creates for the operation.
 
-        The Workflow is built without a cluster: named claims are assumed to exist. It has a unique
-        name, and neither ownerReference nor finalizer, so it can be submitted without the operator.
-        No exit event is then published.
+        The Workflow is built without a cluster: named claims are assumed to exist. It has the
+        operation's name, and neither ownerReference nor finalizer, so it can be submitted without
+        the operator. No exit event is then published.
         """
-        name = _operation_spec.unique_name(self.name)
-        return _operation_spec.argo_workflow(name, self.to_spec())
+        return _operation_spec.argo_workflow(self.name, self.to_spec())
 
     def run_local(self, timeout: float | None = None, *, show: bool | None = None) -> Any:
         """Run the operation on this machine, without a cluster, and return its result.
@@ -230,6 +245,5 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             if sys.stderr.isatty() if show is None else show:
                 sys.stderr.write(f"{line}\n")
 
-        name = _operation_spec.unique_name(self.name)
-        run = _local_run.LocalRun(name, self.to_spec(), print_line, timeout, stop)
+        run = _local_run.LocalRun(self.name, self.to_spec(), print_line, timeout, stop)
         return self._result(run.return_values())

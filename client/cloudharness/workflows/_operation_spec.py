@@ -46,22 +46,28 @@ TEMPORARY_JOB: Final = {
 _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 """Letters of generated names in Kubernetes (apimachinery, util/rand): they form no words."""
 _SUFFIX_LENGTH: Final = 5
+_MAX_BASE: Final = MAX_OPERATION_NAME_LENGTH - _SUFFIX_LENGTH - 1
 
 
-def base_name(name: str) -> str:
-    """Return a valid name of an operation, or a valid prefix of a name ending in `-`, unchanged."""
-    if not isinstance(name, str):
-        raise bad("basename", f"an operation's name is a str, not {name!r}")
-    room = MAX_OPERATION_NAME_LENGTH - (_SUFFIX_LENGTH if name.endswith("-") else 0)
-    if len(name) > room:
-        raise bad(f"basename {name!r}", f"write at most {room} characters")
-    if not re.match(LABEL_PATTERN, name.removesuffix("-")):
+def operation_name(basename: str, *, fixed: bool) -> str:
+    """Return the name of a new operation: with a unique suffix, unless it is fixed.
+
+    As in Kubernetes' `generateName`, a long basename is shortened to make room for the suffix.
+    """
+    if not isinstance(basename, str):
+        raise bad("basename", f"an operation's name is a str, not {basename!r}")
+    base = basename if fixed else basename.removesuffix("-")
+    if len(base) > _MAX_BASE and not fixed:
+        base = base[:_MAX_BASE].rstrip("-")
+    if len(base) > MAX_OPERATION_NAME_LENGTH:
+        raise bad(f"basename {basename!r}", f"write at most {MAX_OPERATION_NAME_LENGTH} characters")
+    if not re.match(LABEL_PATTERN, base):
         raise bad(
-            f"basename {name!r}",
-            "use lower-case letters, digits and '-', start with a letter or a digit; after one '-' "
-            "at the end, a unique suffix is appended",
+            f"basename {basename!r}",
+            "use lower-case letters, digits and '-', and start with a letter or a digit"
+            + ("; a fixed name ends with one too" if fixed else ""),
         )
-    return name
+    return base if fixed else unique_name(f"{base}-")
 
 
 def unique_name(name: str) -> str:
@@ -223,15 +229,14 @@ def spec(
 
 
 def manifest(name: str, content: OperationSpec) -> Manifest:
-    """Return the manifest. A name that ends in `-` becomes `generateName`."""
-    key = "generateName" if name.endswith("-") else "name"
+    """Return the manifest."""
     fields = content.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     # The order in which people write the fields.
     first = {field: fields.pop(field) for field in ("type", "tasks")}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
-        "metadata": {key: name},
+        "metadata": {"name": name},
         "spec": {**first, **fields},
     }
 
@@ -260,6 +265,5 @@ def argo_workflow(name: str, content: OperationSpec, namespace: str = "default")
     operation = Operation(metadata=ObjectMeta(name=name, namespace=namespace, uid=""), spec=content)
     volumes = (*content.shared_volumes, *(v for t in content.all_tasks for v in t.shared_volumes))
     claims = {one.claim: frozenset({"ReadWriteOnce"}) for one in volumes if one.claim}
-    rendered = workflow(operation, DEFAULTS, ClusterFacts(claims=claims))
-    labels = {LABEL_OPERATION: name}
-    return {**rendered, "metadata": {"name": rendered["metadata"]["name"], "labels": labels}}
+    rendered = workflow(operation, DEFAULTS, ClusterFacts(claims=claims), name)
+    return {**rendered, "metadata": {"name": name, "labels": {LABEL_OPERATION: name}}}

@@ -14,7 +14,11 @@ from cloudharness.workflows._lazy_import import lazy_module
 from cloudharness.workflows._lifecycle import LifecycleMethods
 from cloudharness.workflows._results import ResultMethods
 from cloudharness.workflows._snapshots import Phase, Workflow
-from cloudharness.workflows._submission import SubmittedOperation, create_operation
+from cloudharness.workflows._submission import (
+    SubmittedOperation,
+    create_operation,
+    random_token,
+)
 from cloudharness.workflows.errors import (
     ClusterUnavailable,
     WorkflowException,
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
         _follower,
         _format,
         _html,
-        _operation_spec,
         _outputs,
     )
     from cloudharness.workflows._display import Display
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 else:
     _allvalues, _async, _display = map(lazy_module, ("_allvalues", "_async", "_display"))
     _follower, _format, _html = map(lazy_module, ("_follower", "_format", "_html"))
-    _operation_spec, _outputs = map(lazy_module, ("_operation_spec", "_outputs"))
+    _outputs = lazy_module("_outputs")
 
 Manifest = dict[str, Any]
 
@@ -48,7 +51,7 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
     """The methods of an operation that submit it to a cluster, wait for it and read its status.
 
     Attributes:
-        name: name of the operation, or its prefix if it ends in `-`.
+        name: name of the operation.
         persisted: the operation as it was last read from the cluster. None: not submitted.
 
     """
@@ -56,6 +59,8 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
     name: str
     persisted: Workflow | None = None
     _submitted: SubmittedOperation | None = None
+    _token: str = ""
+    """Identifies the call of `submit` that has raised, if the latest one has."""
 
     @abstractmethod
     def to_manifest(self) -> Manifest:
@@ -76,6 +81,10 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
     def submit(self, *, namespace: str | None = None, client: ApiClient | None = None) -> Workflow:
         """Create the operation on the cluster, and return it as stored.
 
+        If a call has raised `ClusterUnavailable`, the operation may have been created. Another call
+        then returns it, instead of creating a second one. After a call that has returned, another
+        call creates another operation.
+
         Args:
             namespace: None: the environment variable CLOUDHARNESS_NAMESPACE, or else the namespace
                 of the pod or of the kubeconfig's context.
@@ -89,15 +98,19 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
 
         """
         connection = Connection(client, namespace)
+        if self._submitted is not None and not self._token:
+            self._begin_another()
+        self._token = self._token or random_token()
         manifest = _allvalues.with_allvalues_mounted(self.to_manifest(), connection)
-        stored = create_operation(connection, self._named(manifest))
+        stored = create_operation(connection, manifest, self._token)
+        self._token = ""
         meta = stored["metadata"]
         self._submitted = SubmittedOperation(connection, meta["name"], meta["uid"])
         self.persisted = Workflow(stored)
         return self.persisted
 
-    def _named(self, manifest: Manifest) -> Manifest:
-        return {**manifest, "metadata": {"name": _operation_spec.unique_name(self.name)}}
+    def _begin_another(self) -> None:
+        """Choose the name of another operation with the same arguments."""
 
     def dry_run(self, *, namespace: str | None = None, client: ApiClient | None = None) -> Manifest:
         """Let the API server validate the operation, and return the manifest it would store.
@@ -112,7 +125,7 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
 
         """
         connection = Connection(client, namespace)
-        return connection.create(OPERATIONS, self._named(self.to_manifest()), {"dryRun": "All"})
+        return connection.create(OPERATIONS, self.to_manifest(), {"dryRun": "All"})
 
     def wait(self, timeout: float | None = None, *, show: bool | Display | None = None) -> Workflow:
         """Wait until the operation has ended, and return it.

@@ -68,8 +68,11 @@ class SubmittedOperation:
         return state
 
 
-def create_operation(connection: Connection, manifest: Manifest) -> Manifest:
+def create_operation(connection: Connection, manifest: Manifest, token: str = "") -> Manifest:
     """Create an operation idempotently, retrying when the response is lost.
+
+    Calls with the same name and the same `token` create one operation. Without a token each call
+    has its own.
 
     Raises:
         OperationExists: an operation of this name exists, created by another call.
@@ -77,7 +80,7 @@ def create_operation(connection: Connection, manifest: Manifest) -> Manifest:
         ClusterUnavailable: the API server has not responded to any attempt, or denies access.
 
     """
-    annotations = {ANNOTATION_SUBMISSION: random_token()}
+    annotations = {ANNOTATION_SUBMISSION: token or random_token()}
     marked = {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
     delays = iter(_RETRY_DELAYS)
     while True:
@@ -101,7 +104,7 @@ def _created_before(connection: Connection, marked: Manifest, error: OperationEx
         return existing
     raise OperationExists(
         f"an operation {name!r} already exists in the namespace {connection.namespace}: delete it, "
-        "choose another name, or end the name with '-', so that a unique suffix is appended"
+        "or choose another name; without fixed_name a unique suffix is appended"
     ) from error
 
 

@@ -115,9 +115,14 @@ def _may_be_listed(image: str) -> bool:
     return not set("/:@") & set(image)
 
 
-def workflow(operation: Operation, defaults: Defaults, facts: ClusterFacts = NONE) -> Manifest:
-    """Return the Workflow to create for an operation."""
-    metadata = _metadata(operation, defaults)
+def workflow(
+    operation: Operation, defaults: Defaults, facts: ClusterFacts = NONE, name: str = ""
+) -> Manifest:
+    """Return the Workflow to create for an operation.
+
+    `name` is for a Workflow that has no operation in a cluster; empty: that of the run.
+    """
+    metadata = _metadata(operation, defaults, name)
     return {
         "apiVersion": WORKFLOW_API_VERSION,
         "kind": WORKFLOW_KIND,
@@ -126,12 +131,12 @@ def workflow(operation: Operation, defaults: Defaults, facts: ClusterFacts = NON
     }
 
 
-def _metadata(operation: Operation, defaults: Defaults) -> Manifest:
+def _metadata(operation: Operation, defaults: Defaults, name: str) -> Manifest:
     # The operation's labels and annotations are not copied: a tool that tracks its objects by them,
     # such as Argo CD, would take the Workflow for its own and prune it.
     meta = operation.metadata
     metadata: Manifest = {
-        "name": child_name(meta.name, meta.uid, operation.run),
+        "name": name or child_name(meta.name, meta.uid, operation.run),
         "namespace": meta.namespace,
         "labels": {
             LABEL_OPERATION: meta.name,

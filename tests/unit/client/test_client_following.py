@@ -447,8 +447,17 @@ def test_an_operation_is_made_once_though_the_answer_was_lost(pauses: list[float
     assert made == server.made
     assert server.asked == [("create", "a")] * 3
     assert pauses == [0.5, 1.0]
-    with pytest.raises(OperationExists, match="end the name with '-'"):
+    with pytest.raises(OperationExists, match="or choose another name"):
         create_operation(server, {"metadata": {"name": "a"}})
+
+
+def test_two_calls_with_one_token_make_one_operation(pauses: list[float]) -> None:
+    server = Maker(None)
+    for _ in range(2):
+        assert create_operation(server, {"metadata": {"name": "a"}}, "token") == server.made
+    with pytest.raises(OperationExists):
+        create_operation(server, {"metadata": {"name": "a"}}, "another")
+    assert pauses == [0.5]
 
 
 @pytest.mark.parametrize(

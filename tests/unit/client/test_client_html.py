@@ -162,9 +162,8 @@ def test_what_is_not_submitted_is_a_summary() -> None:
         on_exit_notify={"queue": "ends"},
     )
     page = Page(op._repr_html_())
-    assert page.text.startswith(
-        "sums-… · Pipeline · not submitted · volume /mnt/shared · deadline 5m · publishes to ends"
-    )
+    facts = "Pipeline · not submitted · volume /mnt/shared · deadline 5m · publishes to ends"
+    assert page.text.startswith(f"{op.name} · {facts}")
     assert page.cells == [
         ["Task", "Kind", "Runs", "Retries", "Volumes"],
         ["add", "python", "add()", "", ""],

@@ -334,25 +334,43 @@ def test_every_type_becomes_a_resource_and_a_workflow(kind: str) -> None:
     op = ALL[kind]()
     manifest = op.to_manifest()
     assert manifest["spec"]["type"] == TYPES[kind]
-    assert manifest["metadata"] == {"generateName": "my-op-"}
+    assert manifest["metadata"] == {"name": op.name}
     assert yaml.safe_load(op.to_yaml()) == manifest
     OperationSpec.model_validate(manifest["spec"])
     workflow = op.to_workflow()
     assert workflow["kind"] == "Workflow"
-    assert re.fullmatch(r"my-op-[a-z0-9]{5}-[a-f0-9]{5}", workflow["metadata"]["name"])
+    assert workflow["metadata"]["name"] == op.name
     for engine in ENGINES:
         assert list(errors_in(workflow["spec"], "WorkflowSpec", engine)) == []
 
 
-def test_a_fixed_name_is_kept() -> None:
-    op = operations.SingleTaskOperation("nightly", task())
-    assert op.to_manifest()["metadata"] == {"name": "nightly"}
-    assert op.to_workflow()["metadata"]["name"].startswith("nightly-")
+@pytest.mark.parametrize(
+    ("basename", "expected"),
+    [
+        ("my-op-", r"my-op-[a-z0-9]{5}"),
+        ("my-op", r"my-op-[a-z0-9]{5}"),
+        ("x" * 51, rf"{'x' * 51}-[a-z0-9]{{5}}"),
+        ("x" * 80, rf"{'x' * 51}-[a-z0-9]{{5}}"),
+        (f"{'x' * 50}-{'y' * 20}-", rf"{'x' * 50}-[a-z0-9]{{5}}"),
+    ],
+)
+def test_each_operation_has_a_name_of_its_own(basename: str, expected: str) -> None:
+    first, second = (operations.SingleTaskOperation(basename, task()) for _ in range(2))
+    assert re.fullmatch(expected, first.name)
+    assert first.name != second.name
+    assert (first.basename, len(first.name) <= 57) == (basename, True)
 
 
-def test_each_workflow_has_a_name_of_its_own() -> None:
-    op = operations.SingleTaskOperation("my-op-", task())
-    assert op.to_workflow()["metadata"]["name"] != op.to_workflow()["metadata"]["name"]
+@pytest.mark.parametrize("fixed", [True, False])
+def test_an_operation_has_one_name(*, fixed: bool) -> None:
+    op = operations.SingleTaskOperation("nightly", task(), fixed_name=fixed)
+    assert op.to_manifest()["metadata"]["name"] == op.name
+    assert yaml.safe_load(op.to_yaml())["metadata"]["name"] == op.name
+    workflow = op.to_workflow()
+    assert workflow["metadata"]["name"] == op.name
+    (script,) = (one["script"] for one in workflow["spec"]["templates"] if "script" in one)
+    assert {"name": "CH_WORKFLOW_NAME", "value": op.name} in script["env"]
+    assert (op.name == "nightly") == fixed
 
 
 def test_a_workflow_is_tied_to_nothing() -> None:
@@ -542,8 +560,16 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
     ),
     ("a name that is none", lambda: parallel("My_Op", ONE), "basename 'My_Op': use lower-case"),
     ("two dashes", lambda: parallel("a--", ONE), "basename 'a--': use"),
-    ("a name that is too long", lambda: parallel("x" * 58, ONE), "write at most 57 characters"),
-    ("too long for a suffix", lambda: parallel("x" * 52 + "-", ONE), "at most 52 characters"),
+    (
+        "a fixed name that is too long",
+        lambda: parallel("x" * 58, ONE, fixed_name=True),
+        "write at most 57 characters",
+    ),
+    (
+        "a fixed name that ends in a dash",
+        lambda: parallel("a-", ONE, fixed_name=True),
+        "a fixed name ends with one too",
+    ),
     ("a name that is no text", lambda: parallel(None, ONE), "basename: an operation's name is"),
     ("no tasks", lambda: parallel("a", []), "tasks: give at least one"),
     ("one task and no list", lambda: parallel("a", task()), "tasks: give a list of tasks"),
@@ -671,7 +697,9 @@ def test_what_is_not_submitted_says_so() -> None:
     assert not op.is_error()
     assert op.persisted is None
     for ask in (op.wait, op.result, op.watch, op.logs, op.refresh):
-        with pytest.raises(errors.WorkflowException, match="operation 'a' has not been submitted"):
+        with pytest.raises(
+            errors.WorkflowException, match="has not been submitted"
+        ):
             ask()
 
 
