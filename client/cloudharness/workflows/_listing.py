@@ -17,6 +17,8 @@ from cloudharness_operation.names import (
 
 Manifest = dict[str, Any]
 
+NO_LIMIT: Final = 1 << 62
+"""A limit that no list reaches. The API server takes 64 bits."""
 _PHASE: Final = "workflows.argoproj.io/phase"
 """Label with a Workflow's phase, set by Argo (workflow/common/common.go)."""
 _PATHS: Final = {"operations": OPERATIONS, "workflows": WORKFLOWS}

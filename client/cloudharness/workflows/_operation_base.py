@@ -13,16 +13,31 @@ from typing_extensions import override
 from cloudharness.workflows._defaults import DEFAULT_TTL_STRATEGY, DEFAULT_VOLUME_SIZE
 from cloudharness.workflows._lazy_import import lazy_module
 from cloudharness.workflows._remote import RemoteOperation
-from cloudharness.workflows.errors import BadOperationConfiguration
-from cloudharness.workflows.tasks import Task
+from cloudharness.workflows._unused_methods import check_methods
+from cloudharness.workflows.errors import BadOperationConfiguration, bad
+from cloudharness.workflows.tasks import CustomTask, Task
 from cloudharness.workflows.utils import PodExecutionContext
 
 if TYPE_CHECKING:
-    from cloudharness.workflows import _async, _local_run, _operation_spec, _task_spec
+    from cloudharness.workflows import (
+        _async,
+        _deployed,
+        _deployment,
+        _hooks,
+        _layout,
+        _local_run,
+        _operation_spec,
+        _task_spec,
+    )
+    from cloudharness.workflows._api import Connection
+    from cloudharness.workflows._deployment import Deployment
     from cloudharness.workflows._logs import LogLine
     from cloudharness_operation.model import OperationSpec
+    from cloudharness_operation.tasks import Task as TaskSpec
 else:
     _async, _local_run = map(lazy_module, ("_async", "_local_run"))
+    _deployed, _deployment = map(lazy_module, ("_deployed", "_deployment"))
+    _hooks, _layout = map(lazy_module, ("_hooks", "_layout"))
     _operation_spec, _task_spec = map(lazy_module, ("_operation_spec", "_task_spec"))
 
 Manifest = dict[str, Any]
@@ -73,7 +88,9 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             they are not deleted.
         on_exit_notify: a dict: `queue` is the Kafka topic to which the operator publishes an event
             when the operation has ended; `payload` is part of that event, a str or any value that
-            can be encoded as JSON; `traceparent` is optional.
+            can be encoded as JSON; `traceparent` is optional. With `image`, and `command` if it is
+            not the image's own, a task runs at the end too; other keys are environment variables of
+            that task, besides `queue_name`, `payload` and `workflow_result`.
         shared_volume_size: size of each created volume in MiB, or a quantity such as `"10Gi"`.
         active_deadline_seconds: maximum duration of the run in seconds, or as a timedelta. A run
             that exceeds it fails with the reason `DeadlineExceeded`. None: no limit.
@@ -102,6 +119,12 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
     """
 
     kind: ClassVar[str] = "SingleTask"
+
+    @override
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Refuse methods of CloudHarness's classes that would not be called."""
+        super().__init_subclass__(**keywords)
+        check_methods(cls)
 
     def __init__(
         self,
@@ -145,6 +168,16 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             f"{type(self).__name__} has no tasks: use one of its subclasses, or define task_list"
         )
 
+    def _claims(self) -> frozenset[str]:
+        """Return the names of the claims that the tasks mount."""
+        own = (mount for task in self.task_list() for mount in task.volume_mounts)
+        return frozenset(one.partition(":")[0] for one in (*self.volumes, *own) if ":" in one)
+
+    def _exit_task(self, size: str) -> TaskSpec | None:
+        """Return the task of `on_exit_notify`, or None if it has no image."""
+        given = _operation_spec.exit_arguments(self.on_exit_notify)
+        return CustomTask(**given).to_spec(size) if given else None
+
     def groups(self) -> Sequence[int] | None:
         """Return the number of each task's group, or None if the operation has no groups."""
         return None
@@ -152,7 +185,7 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
     def to_spec(self) -> OperationSpec:
         """Return the spec of the `CloudHarnessOperation`."""
         size = _operation_spec.volume_size(self.shared_volume_size)
-        tasks = [task.spec(size) for task in self.task_list()]
+        tasks = [task.to_spec(size) for task in self.task_list()]
         if (groups := self.groups()) is not None:
             pairs = zip(tasks, groups, strict=True)
             tasks = [task.model_copy(update={"group": group}) for task, group in pairs]
@@ -160,10 +193,10 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             self.kind,
             tasks,
             sharedVolumes=_task_spec.volumes(self.volumes, size, "shared_directory"),
-            podContexts=_operation_spec.pod_contexts(self.pod_contexts),
+            podContexts=_operation_spec.pod_contexts(self.pod_contexts, self._claims()),
             podGC=_operation_spec.pod_gc(self.pod_gc),
             ttlStrategy=_operation_spec.ttl(self.ttl_strategy),
-            onExit=_operation_spec.notification(self.on_exit_notify),
+            onExit=_operation_spec.on_exit(self.on_exit_notify, self._exit_task(size)),
             activeDeadlineSeconds=self.active_deadline_seconds,
             pendingDeadlineSeconds=self.pending_deadline_seconds,
             parallelism=self.parallelism,
@@ -192,7 +225,63 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
     @override
     def to_manifest(self) -> Manifest:
         """Return the manifest of the `CloudHarnessOperation`."""
-        return _operation_spec.manifest(self.name, self.to_spec())
+        return self._deployed_manifest(_deployment.here())
+
+    @override
+    def _manifest_for(self, connection: Connection) -> Manifest:
+        return self._deployed_manifest(_deployment.here() or _deployment.of_namespace(connection))
+
+    def _deployed_manifest(self, deployment: Deployment) -> Manifest:
+        """Return the manifest with what a deployment and overridden methods change."""
+        manifest = self._plain_manifest(deployment)
+        if _hooks.is_overridden(self, ContainerizedOperation, "modify_template"):
+            spec = _layout.workflow(manifest, deployment)["spec"]
+            base = ContainerizedOperation.modify_template
+            manifest = _hooks.with_override(
+                manifest, spec, lambda template: base(self, template), self.modify_template
+            )
+        if _hooks.is_overridden(self, ContainerizedOperation, "spec"):
+            old, new = ContainerizedOperation.spec(self), self.spec()
+            if not isinstance(new, dict):
+                raise bad(f"{type(self).__name__}.spec", f"return a dict, not {new!r}")
+            manifest = _hooks.with_spec(manifest, old, new, f"{type(self).__name__}.spec")
+        return manifest
+
+    def _plain_manifest(self, deployment: Deployment) -> Manifest:
+        """Return the manifest before overridden methods of the operation."""
+        mounts = {
+            task.name: task.cloudharness_configmap_spec()
+            for task in self.task_list()
+            if _hooks.is_overridden(task, Task, "cloudharness_configmap_spec")
+        }
+        plain = _operation_spec.manifest(self.name, self.to_spec())
+        manifest = _deployed.with_deployment(plain, deployment, mounts)
+        return _hooks.with_task_templates(manifest, Task, self.task_list())
+
+    def spec(self) -> Manifest:
+        """Return the spec of the Argo Workflow, in the layout of `to_workflow`.
+
+        A subclass can override it, call this method and change what it returns: add volumes,
+        change templates of tasks, add an exit task (`onExit` and its template), or set fields that
+        the operation has too, such as `serviceAccountName`. Any other change raises
+        `BadOperationConfiguration` when the manifest is made.
+        """
+        deployment = _deployment.here()
+        made: Manifest = _layout.workflow(self._plain_manifest(deployment), deployment)["spec"]
+        runs = ("container", "script")
+        made["templates"] = [
+            self.modify_template(one) if any(kind in one for kind in runs) else one
+            for one in made["templates"]
+        ]
+        return made
+
+    def modify_template(self, template: Manifest) -> Manifest:
+        """Return the Argo template of a task, with the labels and lists that it may lack.
+
+        A subclass can override it, call this method, and change what it returns. `name` cannot be
+        changed, nor mounts and variables be removed.
+        """
+        return _layout.with_fields(template)
 
     def to_yaml(self) -> str:
         """Return the manifest as YAML, for Git or for `kubectl apply -f`.
@@ -202,13 +291,15 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         return _operation_spec.to_yaml(self.to_manifest())
 
     def to_workflow(self) -> Manifest:
-        """Return the Argo Workflow that the operator creates for the operation.
+        """Return an Argo Workflow that does what the operator's Workflow does.
 
-        The Workflow is built without a cluster: named claims are assumed to exist. It has the
-        operation's name, and neither ownerReference nor finalizer, so it can be submitted without
-        the operator. No exit event is then published.
+        It is built without a cluster: named claims are assumed to exist. It has the operation's
+        name and CloudHarness's layout, and neither ownerReference nor finalizer, so it can be
+        submitted without the operator. No exit event is then published, except in a CloudHarness
+        deployment, by its task `workflows-notify-queue`.
         """
-        return _operation_spec.argo_workflow(self.name, self.to_spec())
+        deployment = _deployment.here()
+        return _layout.workflow(self._deployed_manifest(deployment), deployment)
 
     def run_local(self, timeout: float | None = None, *, show: bool | None = None) -> Any:
         """Run the operation on this machine, without a cluster, and return its result.

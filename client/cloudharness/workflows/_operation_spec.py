@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from cloudharness_operation.names import (
 )
 from cloudharness_operation.render import workflow
 from cloudharness_operation.render.facts import ClusterFacts
+from cloudharness_operation.render.placement import USES_VOLUME
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.tasks import Task
 from cloudharness_operation.volumes import TAKEN_KEYS_PATTERN, PodContext
@@ -112,28 +113,55 @@ def volume_size(given: int | str) -> str:
     return f"{given}Mi" if isinstance(given, int) else given
 
 
-def notification(given: object) -> Manifest | None:
-    """Return the field `onExit` for the argument `on_exit_notify`."""
+def on_exit(given: object, task: Task | None) -> Manifest | None:
+    """Return the field `onExit` for the argument `on_exit_notify` and the task that it asks for."""
     what = "on_exit_notify"
     if not given:
         return None
     if not isinstance(given, Mapping):
         raise bad(what, f"give a dict with 'queue' and 'payload', not {given!r}")
-    if unknown := set(given) - {"queue", "payload", "traceparent", "image"}:
-        raise bad(what, f"takes 'queue' and 'payload', not {', '.join(map(repr, sorted(unknown)))}")
-    if not given.get("queue"):
-        raise bad(what, "'queue' is missing: give the name of the Kafka topic")
-    if given.get("image") not in (None, "workflows-notify-queue"):
+    if task is None and (unknown := set(given) - {*_EVENT, "image"}):
         raise bad(
             what,
-            "'image' is not supported, because the operator publishes the message: let the code of "
-            "the image consume the topic",
+            f"takes 'queue' and 'payload', not {', '.join(map(repr, sorted(unknown)))}: with "
+            "'image', they would be variables of the exit task",
         )
+    fields: Manifest = {} if task is None else {"task": task}
+    if given.get("queue"):
+        trace = given.get("traceparent")
+        trace_field = {} if trace is None else {"traceparent": trace}
+        payload = _payload(given)
+        fields["notify"] = {"topic": given["queue"], "payload": payload, **trace_field}
+    elif task is None:
+        raise bad(what, "'queue' is missing: give the name of the Kafka topic")
+    return fields
+
+
+def exit_arguments(given: object) -> Manifest | None:
+    """Return the arguments of the exit task that `on_exit_notify` asks for, or None.
+
+    The task has the name and the variables that CloudHarness gives it. Its default image publishes
+    the event, which the operator does.
+    """
+    if not isinstance(given, Mapping) or given.get("image") in (None, "", _NOTIFIER):
+        return None
+    more = {key: value for key, value in given.items() if key not in {*_EVENT, "image", "command"}}
+    known = {"queue_name": given.get("queue"), "payload": _payload(given)}
+    if "payload" not in given:
+        known["payload"] = None
+    fields = {"name": "exit-handler", "image_name": given["image"]}
+    return {**known, **more, **fields, "command": given.get("command")}
+
+
+_EVENT: Final = ("queue", "payload", "traceparent")
+"""Keys of `on_exit_notify` for the exit event."""
+_NOTIFIER: Final = "workflows-notify-queue"
+"""The default image of CloudHarness's exit task."""
+
+
+def _payload(given: Mapping[str, Any]) -> str:
     payload = given.get("payload", "")
-    text = payload if isinstance(payload, str) else json.dumps(payload)
-    trace = given.get("traceparent")
-    trace_field = {} if trace is None else {"traceparent": trace}
-    return {"notify": {"topic": given["queue"], "payload": text, **trace_field}}
+    return payload if isinstance(payload, str) else json.dumps(payload)
 
 
 def ttl(given: object) -> TtlStrategy:
@@ -186,10 +214,19 @@ def pod_gc(given: object) -> PodGC | None:
         raise bad("pod_gc", problems(error)) from error
 
 
-def pod_contexts(given: Sequence[PodExecutionContext]) -> tuple[PodContext, ...]:
-    """Return the field `podContexts`."""
+def pod_contexts(
+    given: Sequence[PodExecutionContext], claims: Collection[str] = ()
+) -> tuple[PodContext, ...]:
+    """Return the field `podContexts`.
+
+    CloudHarness's context `usesvolume` of a claim that the tasks mount is left out: the operator
+    places pods that mount a claim.
+    """
     made: dict[str, PodContext] = {}
     for one in given:
+        if one.key == USES_VOLUME:
+            _check_is_mounted(one.value, claims)
+            continue
         try:
             context = PodContext(key=one.key, value=one.value, required=one.required)
         except ValidationError as error:
@@ -200,6 +237,16 @@ def pod_contexts(given: Sequence[PodExecutionContext]) -> tuple[PodContext, ...]
             raise bad("pod_context", f"key {one.key!r} is used twice: a pod label has one value")
         made[one.key] = context
     return tuple(made.values())
+
+
+def _check_is_mounted(value: str, claims: Collection[str]) -> None:
+    # The charts of CloudHarness append the namespace to the claim's name.
+    if not any(value == claim or value.startswith(f"{claim}-") for claim in claims):
+        raise bad(
+            "pod_context",
+            f"key {USES_VOLUME!r}: no task mounts the claim {value!r}: give it in shared_directory "
+            "or volume_mounts, and the pods that mount it run on one node",
+        )
 
 
 def spec(

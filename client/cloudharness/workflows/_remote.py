@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
     from cloudharness.workflows import (
-        _allvalues,
         _async,
         _display,
         _follower,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from cloudharness.workflows._display import Display
     from cloudharness_operation.status import OperationStatus
 else:
-    _allvalues, _async, _display = map(lazy_module, ("_allvalues", "_async", "_display"))
+    _async, _display = map(lazy_module, ("_async", "_display"))
     _follower, _format, _html = map(lazy_module, ("_follower", "_format", "_html"))
     _outputs = lazy_module("_outputs")
 
@@ -101,13 +100,16 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
         if self._submitted is not None and not self._token:
             self._begin_another()
         self._token = self._token or random_token()
-        manifest = _allvalues.with_allvalues_mounted(self.to_manifest(), connection)
-        stored = create_operation(connection, manifest, self._token)
+        stored = create_operation(connection, self._manifest_for(connection), self._token)
         self._token = ""
         meta = stored["metadata"]
         self._submitted = SubmittedOperation(connection, meta["name"], meta["uid"])
         self.persisted = Workflow(stored)
         return self.persisted
+
+    def _manifest_for(self, connection: Connection) -> Manifest:  # noqa: ARG002 - for subclasses.
+        """Return the manifest to create in a namespace."""
+        return self.to_manifest()
 
     def _begin_another(self) -> None:
         """Choose the name of another operation with the same arguments."""
@@ -125,7 +127,7 @@ class RemoteOperation(LifecycleMethods, ResultMethods):
 
         """
         connection = Connection(client, namespace)
-        return connection.create(OPERATIONS, self.to_manifest(), {"dryRun": "All"})
+        return connection.create(OPERATIONS, self._manifest_for(connection), {"dryRun": "All"})
 
     def wait(self, timeout: float | None = None, *, show: bool | Display | None = None) -> Workflow:
         """Wait until the operation has ended, and return it.

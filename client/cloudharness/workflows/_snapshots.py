@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pprint
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +15,9 @@ from cloudharness_operation.argo import pod_names
 from cloudharness_operation.names import KIND
 
 if TYPE_CHECKING:
-    from cloudharness.workflows import _html
+    from cloudharness.workflows import _html, _layout
 else:
-    _html = lazy_module("_html")
+    _html, _layout = map(lazy_module, ("_html", "_layout"))
 
 Manifest = dict[str, Any]
 
@@ -67,6 +68,35 @@ class Raw(dict[str, Any]):
         camel = first + "".join(word.capitalize() for word in rest)
         return _raw(self.get(name, self.get(camel)))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as a dict."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+    def to_str(self) -> str:
+        """Return the manifest as text."""
+        return pprint.pformat(self.to_dict())
+
+
+class RawOperation(Raw):
+    """The manifest of an operation. `spec.templates` are those of its Workflow."""
+
+    @property
+    def spec(self) -> Raw:
+        """The spec of the operation."""
+        return _RawSpec(self)
+
+
+class _RawSpec(Raw):
+    def __init__(self, manifest: Manifest) -> None:
+        super().__init__(manifest.get("spec") or {})
+        self.__dict__["_manifest"] = manifest
+
+    @property
+    def templates(self) -> Any:
+        """The templates of the Workflow."""
+        return _raw(_layout.templates(self.__dict__["_manifest"]))
+
 
 def _raw(value: Any) -> Any:
     if isinstance(value, list):
@@ -86,7 +116,7 @@ class Workflow:
     """
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
-        self.raw = Raw(manifest)
+        self.raw = RawOperation(manifest) if manifest.get("kind") == KIND else Raw(manifest)
         self.name: str = manifest["metadata"]["name"]
         self.status: str | None = (manifest.get("status") or {}).get("phase") or None
         created = manifest["metadata"].get("creationTimestamp")

@@ -15,12 +15,12 @@ from cloudharness_operation.environment import variables
 from cloudharness_operation.errors import InvalidOperation
 from cloudharness_operation.outputs import RESULT, STDOUT
 from cloudharness_operation.pods import TAKEN_ENV, EnvVar
-from cloudharness_operation.render.containers import SHARED_DIRECTORY
 from cloudharness_operation.resource import LABEL_PATTERN
 from cloudharness_operation.tasks import Task
-from cloudharness_operation.volumes import RESERVED_PATHS, RESERVED_PATTERN, SharedVolume
+from cloudharness_operation.volumes import RESERVED_PATHS, RESERVED_PATTERN, Mode, SharedVolume
 
 MAX_TASK_NAME: Final = 63
+_AS_VARIABLE: Final = "for an environment variable of this name use add_env"
 
 _ARGUMENTS: Final = {
     "retry.limit": "retry_limit",
@@ -69,7 +69,9 @@ def volumes(given: Iterable[str], size: str | None, what: str) -> tuple[SharedVo
     made: dict[str, SharedVolume] = {}
     for text in given:
         try:
-            parsed = SharedVolume.parse(text).model_dump(exclude_none=True, exclude_unset=True)
+            parsed = SharedVolume.parse(_absolute(text)).model_dump(
+                exclude_none=True, exclude_unset=True
+            )
             volume = SharedVolume(**parsed, **({"size": size} if size else {}))
         except ValidationError as error:
             raise bad(what, f"{text!r}: {problems(error)}") from error
@@ -84,6 +86,13 @@ def volumes(given: Iterable[str], size: str | None, what: str) -> tuple[SharedVo
             raise bad(what, f"{path} is used twice: give each volume a different path")
         made[path] = volume
     return tuple(made.values())
+
+
+def _absolute(text: str) -> str:
+    """Return a volume with an absolute path: a container resolves `CLAIM:data` from its root."""
+    claim, colon, rest = text.partition(":")
+    is_relative = colon and "/" not in claim and rest and rest[0] != "/" and rest not in list(Mode)
+    return f"{claim}:/{rest}" if is_relative else text
 
 
 def command(given: str | Sequence[str] | None, name: str) -> list[str]:
@@ -133,12 +142,30 @@ def task(
         raise bad(what, problems(error)) from error
 
 
+def template_kind(kind: Mapping[str, Any]) -> str:
+    """Return whether Argo's template of a task is a `script` or a `container`."""
+    python = kind.get("python") or {}
+    code = python.get("source") and not python.get("function")
+    return "script" if code or kind.get("bash") else "container"
+
+
+def with_image(patch: Mapping[str, Any], kind: Mapping[str, Any], image: str) -> dict[str, Any]:
+    """Return the patch of a template with an image, unless it is empty; the patch's own wins."""
+    if not image:
+        return dict(patch)
+    where = template_kind(kind)
+    return {**patch, where: {"image": image, **(patch.get(where) or {})}}
+
+
 def retry(given: Retry | None, limit: int, name: str) -> Mapping[str, Any] | None:
     """Return the field `retry`."""
     if given is None:
         return {"limit": limit} if limit else None
     if not isinstance(given, Retry):
-        raise bad(f"task {name!r}: retry", f"give a Retry, such as Retry(limit=3), not {given!r}")
+        raise bad(
+            f"task {name!r}: retry",
+            f"give a Retry, such as Retry(limit=3), not {given!r}; {_AS_VARIABLE}",
+        )
     return given.to_manifest()
 
 
@@ -148,7 +175,11 @@ def outputs(given: Mapping[str, str] | None, name: str) -> tuple[Mapping[str, st
         return ()
     if not isinstance(given, Mapping):
         what = f"task {name!r}: outputs"
-        raise bad(what, f"give a dict of paths, such as {{'mean': '/tmp/mean.txt'}}, not {given!r}")
+        raise bad(
+            what,
+            f"give a dict of paths, such as {{'mean': '/tmp/mean.txt'}}, not {given!r}; "
+            f"{_AS_VARIABLE}",
+        )
     if taken := {RESULT, STDOUT} & set(given):
         raise bad(
             f"task {name!r}: outputs",
@@ -161,7 +192,7 @@ def outputs(given: Mapping[str, str] | None, name: str) -> tuple[Mapping[str, st
 def flag(given: object, what: str) -> bool:
     """Return a bool unchanged."""
     if not isinstance(given, bool):
-        raise bad(what, f"give True or False, not {given!r}")
+        raise bad(what, f"give True or False, not {given!r}; {_AS_VARIABLE}")
     return given
 
 
@@ -169,9 +200,6 @@ def _variables(env: Mapping[str, Any], what: str) -> tuple[EnvVar, ...]:
     for name in set(TAKEN_ENV) & set(env):
         raise bad(what, f"environment variable {name!r} is set by Argo: choose another name")
     try:
-        # Users pass the operation's `shared_directory` to the task too; the variable is the path.
-        if isinstance(path := env.get(SHARED_DIRECTORY), str) and ":" in path:
-            env = {**env, SHARED_DIRECTORY: SharedVolume.parse(path).mount_path}
         references = {name: one for name, one in env.items() if isinstance(one, OutputReference)}
         made = {one.name: one for one in variables({**env, **dict.fromkeys(references)})}
         made |= {name: _reference(name, one) for name, one in references.items()}

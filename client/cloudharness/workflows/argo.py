@@ -43,11 +43,14 @@ V1alpha1WorkflowList = SearchResult
 
 def get_workflows(
     status: str | None = None,
-    limit: int = 10,
+    limit: int | None = 10,
     continue_token: str | None = None,
     timeout_seconds: float | None = None,
     field_selector: str | None = None,
+    fields: str | None = None,  # noqa: ARG001 - see the docstring.
     label_selector: str | None = None,
+    resource_version: str | None = None,
+    _request_timeout: float | None = None,
     *,
     namespace: str | None = None,
     client: ApiClient | None = None,
@@ -56,11 +59,15 @@ def get_workflows(
 
     Args:
         status: only those in this `Phase`. None: all.
-        limit: maximum number of items on the page.
+        limit: maximum number of items on the page. None: no limit.
         continue_token: `continue_token` of the previous page. None: the first page.
         timeout_seconds: timeout of each request in seconds. None: 30.
         field_selector: a Kubernetes field selector, such as `metadata.name=my-operation`.
+        fields: fields of the items that the caller reads, as in Argo's API. Items always have all
+            fields.
         label_selector: a Kubernetes label selector.
+        resource_version: a resourceVersion that the list must be at least as new as.
+        _request_timeout: the same as `timeout_seconds`.
         namespace: see the module.
         client: see the module.
 
@@ -70,10 +77,16 @@ def get_workflows(
     """
     if status is not None and status not in Phase.phases():
         raise BadParam("status", f"status {status!r}: use one of {', '.join(Phase.phases())}")
+    if limit is None:
+        limit = _listing.NO_LIMIT
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise BadParam("limit", f"limit {limit!r}: give an integer of at least 1")
-    connection = Connection(client, namespace, timeout_seconds)
-    selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
+    connection = Connection(client, namespace, timeout_seconds or _request_timeout)
+    selectors = {
+        "fieldSelector": field_selector,
+        "labelSelector": label_selector,
+        "resourceVersion": resource_version,
+    }
     return SearchResult(*_listing.list_page(connection, status, limit, continue_token, selectors))
 
 

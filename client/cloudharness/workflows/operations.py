@@ -20,12 +20,13 @@ Arguments are validated in the constructor. `execute` and `submit` send the firs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
 from cloudharness.workflows._defaults import DEFAULT_VOLUME_SIZE
 from cloudharness.workflows._operation_base import ContainerizedOperation, ManagedOperation
+from cloudharness.workflows._snapshots import Phase
 from cloudharness.workflows.errors import BadOperationConfiguration, bad
 from cloudharness.workflows.tasks import (
     BashTask,
@@ -36,6 +37,17 @@ from cloudharness.workflows.tasks import (
     Task,
 )
 from cloudharness.workflows.utils import PodExecutionContext, get_workflows_service_url
+
+
+class OperationStatus:
+    """The phases of operations, under CloudHarness's names."""
+
+    PENDING: Final = Phase.Pending
+    RUNNING: Final = Phase.Running
+    ERROR: Final = Phase.Error
+    SUCCEEDED: Final = Phase.Succeeded
+    SKIPPED: Final = Phase.Skipped
+    FAILED: Final = Phase.Failed
 
 
 class SyncOperation(ManagedOperation):
@@ -81,8 +93,8 @@ class AsyncOperation(ContainerizedOperation):
         """Return the URL of the operation in CloudHarness's workflows service.
 
         Raises:
-            WorkflowException: the operation has not been submitted, or the environment variable
-                CH_WORKFLOWS_SERVICE_URL is not set.
+            WorkflowException: the operation has not been submitted, or the URL of the service is
+                not known: see `utils.get_workflows_service_url`.
 
         """
         return f"{get_workflows_service_url()}/operations/{self.submitted().name}"
@@ -229,7 +241,8 @@ class DistributedSyncOperationWithResults(PipelineOperation, ExecuteAndWaitOpera
     """An operation of one task on the cluster. `execute` returns the task's result.
 
     The result of a `PythonTask` is the return value of its function. The result of any other task
-    is the content of the shared directory: a dict of the text of each file by its relative path.
+    is the content of the shared directory: a list with a dict for each file, with its text by its
+    relative path, in the order of the paths.
 
     Args:
         name: see `ContainerizedOperation`.
@@ -246,7 +259,11 @@ class DistributedSyncOperationWithResults(PipelineOperation, ExecuteAndWaitOpera
 
     @override
     def _result(self, values: Mapping[str, Any]) -> Any:
-        return values.get(self.tasks[-1].name)
+        found = values.get(self.tasks[-1].name)
+        if isinstance(self.tasks[-1], SendResultTask) and isinstance(found, Mapping):
+            # As CloudHarness returns the messages of its result topic: one for each file.
+            return [{path: text} for path, text in sorted(found.items())]
+        return found
 
     @override
     def execute(self, timeout: float | None = None) -> Any:
@@ -296,6 +313,7 @@ __all__ = [
     "DistributedSyncOperationWithResults",
     "ExecuteAndWaitOperation",
     "ManagedOperation",
+    "OperationStatus",
     "ParallelOperation",
     "PipelineOperation",
     "PodExecutionContext",

@@ -21,12 +21,22 @@ from cloudharness.workflows._task_options import (
     Retry,
     V1alpha1Template,
 )
+from cloudharness.workflows._unused_methods import check_methods
 from cloudharness.workflows.errors import BadOperationConfiguration
 
 if TYPE_CHECKING:
-    from cloudharness.workflows import _task_spec, _template_overrides
+    from cloudharness.workflows import (
+        _deployed,
+        _deployment,
+        _layout,
+        _operation_spec,
+        _task_spec,
+        _template_overrides,
+    )
     from cloudharness_operation.tasks import Task as TaskSpec
 else:
+    _deployed, _deployment = map(lazy_module, ("_deployed", "_deployment"))
+    _layout, _operation_spec = map(lazy_module, ("_layout", "_operation_spec"))
     _task_spec, _template_overrides = map(lazy_module, ("_task_spec", "_template_overrides"))
 
 
@@ -73,7 +83,13 @@ class Task:
         self.outputs = _task_spec.outputs(outputs, self.name)
         self.stdout = _task_spec.flag(stdout, f"task {self.name!r}: stdout")
         self._env = dict(env_args)
-        self.spec()  # Validates the arguments.
+        self.to_spec()  # Validates the arguments.
+
+    @override
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Refuse methods of CloudHarness's classes that would not be called."""
+        super().__init_subclass__(**keywords)
+        check_methods(cls)
 
     def _kind(self) -> dict[str, Any]:
         """Return the field of the spec that defines the command."""
@@ -100,7 +116,51 @@ class Task:
         """
         return OutputReference(self.name, name)
 
-    def spec(self, volume_size: str | None = None) -> TaskSpec:
+    def add_env(self, name: str, value: Any) -> None:
+        """Set an environment variable, with a value as in `env_args`.
+
+        Raises:
+            BadOperationConfiguration: name or value is wrong; the message names it.
+
+        """
+        before = self._env
+        self._env = {**before, name: value}
+        try:
+            self.to_spec()
+        except BadOperationConfiguration:
+            self._env = before
+            raise
+
+    def instance(self) -> dict[str, str]:
+        """Return the step of an Argo Workflow that runs the task."""
+        return {"name": self.name, "template": self.name}
+
+    def spec(self) -> dict[str, Any]:
+        """Return the Argo template of the task, alone in an operation.
+
+        A subclass can override it, call this method, and change what it returns. `name` cannot be
+        changed, nor mounts and variables be removed.
+        """
+        deployment = _deployment.here()
+        plain = _operation_spec.manifest(
+            self.name, _operation_spec.spec("SingleTask", [self.to_spec()])
+        )
+        mounts = {self.name: self.cloudharness_configmap_spec()}
+        manifest = _deployed.with_deployment(plain, deployment, mounts)
+        (template,) = _layout.workflow(manifest, deployment)["spec"]["templates"]
+        made: dict[str, Any] = _layout.with_fields(template)
+        return made
+
+    def cloudharness_configmap_spec(self) -> list[dict[str, Any]]:
+        """Return the mounts of the files that CloudHarness's library reads: volumeMounts of a pod.
+
+        A subclass can override it, to mount fewer of the deployment's files or at other paths.
+        Outside of a CloudHarness deployment there are none.
+        """
+        found: list[dict[str, Any]] = _deployed.configuration_mounts(_deployment.here())
+        return found
+
+    def to_spec(self, volume_size: str | None = None) -> TaskSpec:
         """Return the task in the form of the `CloudHarnessOperation`.
 
         Args:
@@ -132,6 +192,8 @@ class Task:
 class InlinedTask(Task):
     """A script that runs in the operator's default task image.
 
+    In a CloudHarness deployment it runs in the image `cloudharness-base`, if there is one.
+
     Args:
         name: see `Task`.
         source: the script.
@@ -142,6 +204,15 @@ class InlinedTask(Task):
     def __init__(self, name: str, source: str, **settings: Any) -> None:
         self.source = source
         super().__init__(name, **settings)
+
+    @property
+    def image_name(self) -> str:
+        """The container image. A subclass can override it. Empty: the default."""
+        return ""
+
+    @override
+    def _overrides(self) -> dict[str, Any]:
+        return _task_spec.with_image(self.template_overrides, self._kind(), self.image_name)
 
 
 class PythonTask(InlinedTask):
@@ -299,17 +370,24 @@ class CommandBasedTask(ContainerizedTask):
     ) -> None:
         super().__init__(name, resources, image_pull_policy, command, **env_args)
 
+    @property
+    @override
+    def image_name(self) -> str:
+        """The container image. A subclass can override it. Empty: the default."""
+        return ""
+
     @override
     def _kind(self) -> dict[str, Any]:
         return {"command": {"command": self.command}}
 
     @override
     def _overrides(self) -> dict[str, Any]:
+        patch = _task_spec.with_image(self.template_overrides, self._kind(), self.image_name)
         if self.image_pull_policy == "IfNotPresent":
-            return self.template_overrides
-        own = self.template_overrides.get("container") or {}
+            return patch
+        own = patch.get("container") or {}
         policy = {"imagePullPolicy": self.image_pull_policy}
-        return {**self.template_overrides, "container": {**policy, **own}}
+        return {**patch, "container": {**policy, **own}}
 
 
 class SendResultTask(PythonTask):

@@ -57,7 +57,7 @@ def test_results_of_several_are_by_task() -> None:
 def test_a_synchronous_operation_has_its_files_as_result() -> None:
     task = bash("write", "mkdir $shared_directory/a; printf 1 > $shared_directory/a/b.txt")
     op = operations.DistributedSyncOperationWithResults("local-", task)
-    assert op.run_local(30) == {"a/b.txt": "1"}
+    assert op.run_local(30) == [{"a/b.txt": "1"}]
 
 
 def test_tasks_share_a_directory_and_run_in_order() -> None:
