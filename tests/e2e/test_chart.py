@@ -167,3 +167,41 @@ def test_several_replicas_have_a_disruption_budget(
 def test_a_wrong_value_is_refused(cluster: Cluster, key: str, value: object) -> None:
     with pytest.raises(ClusterError, match=key.partition(".")[0]):
         rendered(cluster, {key: value})
+
+
+def test_services_of_a_cloudharness_deployment_may_run_operations(cluster: Cluster) -> None:
+    values = ("-f", str(CHART / "values-cloudharness.yaml"))
+    base = ("template", RELEASE, str(CHART), "--namespace=ch", "--kube-version=1.34.0")
+    made = [one for one in yaml.safe_load_all(cluster.helm(*base, *values)) if one]
+    found = {(one["kind"], one["metadata"]["name"]): one for one in made}
+    binding = found["RoleBinding", f"{DEPLOYMENT}-users"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": "ch"}]
+    assert binding["roleRef"]["name"] == f"{DEPLOYMENT}-users"
+    allowed = {rule["resources"][0]: rule for rule in found["Role", f"{DEPLOYMENT}-users"]["rules"]}
+    assert allowed["configmaps"]["resourceNames"] == ["cloudharness-allvalues"]
+    assert "create" in allowed["cloudharnessoperations"]["verbs"]
+    (container,) = found["Deployment", DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
+    assert "bootstrap:9092" in json.dumps(container["env"])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, []),
+        ({"users.serviceAccounts": ["a", "b"]}, [("ops", "a"), ("ops", "b")]),
+        (
+            {"users.serviceAccounts": ["a"], "watch.namespaces": ["x", "y"]},
+            [("x", "a"), ("y", "a")],
+        ),
+        ({"users.serviceAccounts": ["a"], "watch.allNamespaces": True}, []),
+    ],
+)
+def test_which_service_accounts_may_run_operations(
+    cluster: Cluster, values: Mapping[str, object], expected: list[tuple[str, str]]
+) -> None:
+    settings = [word for key, value in values.items() for word in _setting(key, value)]
+    base = ("template", RELEASE, str(CHART), "--namespace=ops", "--kube-version=1.34.0")
+    made = yaml.safe_load_all(cluster.helm(*base, *settings))
+    bindings = [one for one in made if one and one["kind"] == "RoleBinding"]
+    users = [one for one in bindings if one["metadata"]["name"] == f"{DEPLOYMENT}-users"]
+    assert [(s["namespace"], s["name"]) for one in users for s in one["subjects"]] == expected
