@@ -121,7 +121,7 @@ def test_a_synchronous_operation_returns_what_its_function_returned() -> None:
 def test_a_synchronous_operation_returns_what_its_task_has_written() -> None:
     task = script("mkdir -p $shared_directory/a && echo 1 > $shared_directory/a/b.txt")
     op = operations.DistributedSyncOperationWithResults("sync-files-", task)
-    assert op.execute(timeout=120) == {"a/b.txt": "1\n"}
+    assert op.execute(timeout=120) == [{"a/b.txt": "1\n"}]
 
 
 def test_a_task_of_an_application_with_a_command_and_variables() -> None:
@@ -275,7 +275,7 @@ def test_the_workflow_of_an_operation_runs_alone(service: Installation) -> None:
 def test_what_runs_is_listed_page_by_page(service: Installation) -> None:
     names = {f"listed-{number}" for number in range(5)}
     for name in names:
-        operations.SingleTaskOperation(name, script("sleep 300")).execute()
+        operations.SingleTaskOperation(name, script("sleep 300"), fixed_name=True).execute()
     eventually(lambda: {w.name for w in get_workflows(Phase.Running, limit=100)} >= names)
 
     workflow_list: V1alpha1WorkflowList = get_workflows(status=Phase.Running, limit=2)

@@ -169,5 +169,7 @@ def has_succeeded(lab: Lab, name: str) -> None:
     """Check that an example has ended well, with a pod for each task."""
     status = lab.operations[name]["status"]
     assert (status["phase"], status["reason"]) == ("Succeeded", "AllTasksSucceeded")
-    tasks = {task["name"] for task in Example(name).operation["spec"]["tasks"]}
+    spec = Example(name).operation["spec"]
+    exit_task = spec.get("onExit", {}).get("task")
+    tasks = {task["name"] for task in (*spec["tasks"], *([exit_task] if exit_task else []))}
     assert lab.pods[name].keys() == tasks
