@@ -21,7 +21,7 @@ import yaml
 from tests.cluster import Cluster
 from tests.support import kafka
 from tests.support.cloudharness_library import Environment, build_wheel, create_library
-from tests.support.installation import CHART, ROOT, Installation, condition, eventually
+from tests.support.installation import CHART, FULL_KIND, ROOT, Installation, condition, eventually
 from tests.support.installations import empty
 from tests.support.operations import claim
 
@@ -113,7 +113,15 @@ class Pod:
         return json.loads(self.environment.run(code, **self.variables).splitlines()[-1])
 
 
-@pytest.fixture(scope="module", params=["regular", "editable", "editable-compat"])
+WAYS = (
+    # As in CloudHarness's base image.
+    "editable",
+    pytest.param("regular", marks=pytest.mark.long),
+    pytest.param("editable-compat", marks=pytest.mark.long),
+)
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def pod(
     request: pytest.FixtureRequest,
     deployment: Installation,
@@ -151,18 +159,19 @@ def test_users_are_mailed_and_the_end_is_published(pod: Pod) -> None:
     queue = f"{pod.one.namespace}-exports"
     name = pod.call("composer", f"export('a@example.org', '{queue}')")
     succeeded(pod.one, name)
+    assert f"application {VOLUME}" in log_of(pod.one, name, "show")
     payload = {"type": "export", "email": "a@example.org"}
     mailed = log_of(pod.one, name, "exit-handler")
     assert f"mail: Succeeded {json.dumps(payload)} composer@example.org" in mailed
 
     def has_it(events: list[kafka.Event]) -> bool:
-        return any(one.data["operation"]["name"] == name for one in events)
+        return any(one.data["operation"] == name for one in events)
 
     found = kafka.events(pod.one.kafka, queue, has_it)
-    (event,) = (one for one in found if one.data["operation"]["name"] == name)
+    (event,) = (one for one in found if one.data["operation"] == name)
     assert json.loads(event.data["payload"]) == payload
     assert condition(pod.one.wait_for(name, "Notified"), "Notified")["status"] == "True"
-    env = {one["name"] for one in pod.one.get("cho", name)["spec"]["tasks"][1]["env"]}
+    env = {one["name"] for one in pod.one.get(FULL_KIND, name)["spec"]["tasks"][1]["env"]}
     assert ("CH_CURRENT_APP_NAME" in env, "CH_SECRET" in env) == (True, False)
 
 
@@ -177,7 +186,7 @@ def test_workspaces_are_copied_scanned_cloned_and_listed(pod: Pod) -> None:
     eventually(lambda: deleted in pod.call("workspaces", "running_in(1)"), every=0.5)
     assert deleted not in pod.call("workspaces", "running_in(2)")
     pod.call("workspaces", "remove_all(1)")
-    eventually(lambda: not one.find("cho", fields=f"metadata.name={deleted}"))
+    eventually(lambda: not one.find(FULL_KIND, fields=f"metadata.name={deleted}"))
 
 
 def test_an_operation_is_built_submitted_and_polled(pod: Pod) -> None:
@@ -203,7 +212,7 @@ def test_without_a_file_the_values_are_those_of_the_namespace(pod: Pod) -> None:
     )
     variables = {**pod.variables, "CH_VALUES_PATH": "/nowhere/allvalues.yaml"}
     name = pod.environment.run(code, **variables).splitlines()[-1]
-    spec = pod.one.get("cho", name)["spec"]
+    spec = pod.one.get(FULL_KIND, name)["spec"]
     assert spec["tasks"][0]["custom"]["image"] == pod.one.cluster.python_image
     succeeded(pod.one, name)
 

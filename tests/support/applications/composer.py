@@ -8,10 +8,14 @@ from cloudharness.applications import get_current_configuration
 from cloudharness.workflows import operations, tasks
 
 MEDIA = "/usr/src/app/persistent"
-SHOW = (
-    "import os; from cloudharness.applications import get_current_configuration as current; "
-    "print('application', current().harness.name, os.environ.get('CH_SECRET'))"
-)
+SHOW = """
+import os, yaml
+with open("/opt/cloudharness/resources/allvalues.yaml") as file:
+    apps = yaml.safe_load(file)["apps"]
+name = os.environ["CH_CURRENT_APP_NAME"]
+print("application", apps[name]["harness"]["deployment"]["volume"]["name"])
+"""
+"""What the library does in a task to find the application's configuration."""
 
 
 def directory(current_app: Any) -> str:
@@ -42,7 +46,7 @@ def export(email: str, queue: str) -> Any:
     export_task = tasks.CustomTask(
         name="export-task", image_name="composer", command=["ls", MEDIA], retry_limit=2
     )
-    show = tasks.BashTask("show", source=f'python3 -c "{SHOW}"')
+    show = tasks.BashTask("show", source=f"python3 - <<END{SHOW}END")
     op = operations.PipelineOperation(
         basename="export-op",
         tasks=[export_task, show],
