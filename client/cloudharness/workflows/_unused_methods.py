@@ -21,6 +21,7 @@ UNUSED_METHODS: Final[Mapping[str, str]] = {
     "metadata_spec": "use template_overrides, with 'metadata'",
     "volumes_mounts_spec": "use volume_mounts, or define cloudharness_configmap_spec",
     "envs": "use add_env",
+    "command": "use CustomTask with the argument command",
 }
 """Methods of CloudHarness's classes that have no equivalent here, and what to use instead."""
 

@@ -23,12 +23,12 @@ def missing(fact: Fact) -> bool:
     return library.find(path) is library.MISSING
 
 
-def has_keys_other_than(*known: str) -> Condition:
-    """Whether a dict has other keys. The values are these, and the known ones."""
+def has_keys_other_than(*known: str, without: str) -> Condition:
+    """Whether a dict without one key has other keys. The values are these, and the known ones."""
 
     def condition(fact: Fact) -> Values | bool:
         keys = fact.value.keys if isinstance(fact.value, Table) else ()
-        others = [key for key in keys if key not in known]
+        others = [key for key in keys if key not in known and without not in keys]
         return (", ".join(others), ", ".join(known)) if others else False
 
     return condition

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cloudharness.workflows._deployment import VARIABLES
 from cloudharness.workflows._migration.conditions import (
     closure,
     fixed_name,
@@ -26,9 +27,10 @@ from cloudharness.workflows._migration.conditions import (
 )
 from cloudharness.workflows._migration.matching import Finds, Level, Rule
 
-EXIT_KEYS: Final = ("queue", "payload", "image", "command", "traceparent")
-"""The keys of `on_exit_notify`."""
-PASSED_VARIABLES: Final = ("CH_CURRENT_APP_NAME", "CH_WORKFLOW_NAME")
+EXIT_KEYS: Final = ("queue", "payload", "traceparent")
+"""The keys of `on_exit_notify` for the exit event."""
+_OTHER_KEYS: Final = has_keys_other_than(*EXIT_KEYS, without="image")
+PASSED_VARIABLES: Final = ("CH_WORKFLOW_NAME", *VARIABLES)
 """Variables with CH_ in their names that tasks have."""
 
 _PATCH = (
@@ -140,8 +142,9 @@ RULES: Final = (
     Rule(
         "exit-keys",
         EDIT,
-        Finds("argument", "ManagedOperation", "on_exit_notify", has_keys_other_than(*EXIT_KEYS)),
-        "on_exit_notify does not support {values[0]}: use {values[1]}",
+        Finds("argument", "ManagedOperation", "on_exit_notify", _OTHER_KEYS),
+        "on_exit_notify does not support {values[0]} without image, with which it would be a "
+        "variable of the exit task: use {values[1]}",
     ),
     Rule(
         "exit-task",
@@ -239,7 +242,12 @@ RULES: Final = (
         Finds("override", names="spec|modify_template|cloudharness_configmap_spec|image_name"),
         _PATCH,
     ),
-    Rule("compared-instance", CHANGED, Finds("override", "Task", "instance"), _PATCH),
+    Rule(
+        "override-instance",
+        EDIT,
+        Finds("override", "Task", "instance"),
+        _NOT_CALLED + "use the operation's arrangement of tasks",
+    ),
     Rule(
         "override-exit",
         EDIT,
@@ -341,9 +349,9 @@ RULES: Final = (
     ),
     Rule(
         "notify-queue",
-        CHANGED,
+        WORKS,
         Finds("call", "utils", "notify_queue"),
-        "needs confluent-kafka in the image, and the variable KAFKA_BOOTSTRAP_SERVERS",
+        "publishes to KAFKA_BOOTSTRAP_SERVERS, or else to the brokers of the deployment",
     ),
     # What cannot be seen, and all other uses.
     Rule(
