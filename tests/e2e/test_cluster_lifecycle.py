@@ -173,6 +173,7 @@ def wait_until(what: Callable[[], bool], timeout: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_down_leaves_nothing() -> None:
     before = machine()
     lived = up()

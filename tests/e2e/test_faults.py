@@ -131,6 +131,7 @@ def test_a_name_that_is_taken_is_refused_and_left_alone(own: Installation) -> No
     assert "ownerReferences" not in own.get("workflows", name)["metadata"]
 
 
+@pytest.mark.long
 def test_the_operator_uses_every_right_it_has_and_asks_for_no_other(own: Installation) -> None:
     share = {"claim": "not-there-yet", "mountPath": "/mnt/shared"}
     own.apply(
