@@ -1,7 +1,6 @@
 """`onExit.task` on a real cluster: after each kind of end, and when it cannot run itself."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -26,9 +25,9 @@ class End:
     reason: str
     phases: list[str]
     """Of the task and of the exit task."""
-    exit_task: Manifest = None  # type: ignore[assignment]
+    exit_task: Manifest | None = None
     cancel: str = ""
-    spec: dict[str, Any] = None  # type: ignore[assignment]
+    spec: Manifest = field(default_factory=dict)
     result: str = ""
     """What the exit task prints as `workflow_result`."""
 
@@ -100,7 +99,7 @@ _LONG = ("it-fails", "terminate", "deadline", "pending", "both-are-stuck")
 )
 def test_the_exit_task_runs_unless_the_run_is_terminated(shared: Installation, name: str) -> None:
     end, name = ENDS[name], f"exit-{name}"
-    spec = {**(end.spec or {}), "onExit": {"task": end.exit_task or BYE}}
+    spec = {**end.spec, "onExit": {"task": end.exit_task or BYE}}
     shared.apply(operation(name, end.task, **spec))
     if end.cancel:
         runs(shared, name)

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,7 +175,9 @@ def of_namespace(connection: Connection) -> Deployment:
     return _parsed((found.get("data") or {}).get(_KEY) or "", f"the ConfigMap {ALL_VALUES}")
 
 
+@lru_cache(maxsize=4)
 def _parsed(text: str, where: str) -> Deployment:
+    # Values of many applications take a second to parse, and each operation asks for them.
     try:
         values = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:

@@ -7,7 +7,7 @@ read it find templates, volumes, labels and affinity where CloudHarness has them
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cloudharness.workflows import _operation_spec
@@ -111,11 +111,6 @@ def _affinity(spec: OperationSpec) -> Manifest | None:
     (found,) = (one for one in made["spec"]["templates"] if one["name"] != ENTRYPOINT)
     affinity: Manifest | None = found.get("affinity")
     return affinity
-
-
-def tasks_of(spec: Manifest) -> Iterator[Manifest]:
-    """Yield the templates of tasks: those that run a container."""
-    yield from (one for one in spec["templates"] if {"container", "script"} & one.keys())
 
 
 def with_fields(template: Mapping[str, Any]) -> Manifest:

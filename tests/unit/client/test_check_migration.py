@@ -266,7 +266,7 @@ def expect(found: list[Line], expected: list[Line]) -> None:
                 ("changed", 5, PATCH.format("modify_template")),
                 ("edit", 6, "steps_spec is not called by this client"),
                 ("edit", 7, "entrypoint is not called by this client"),
-                ("edit", 8, "add_on_exit_notify_handler is not called by this client: pass on_e"),
+                ("edit", 8, "add_on_exit_notify_handler is not called by this client: use on_ex"),
                 ("edit", 9, "spec_volumeclaim is not called by this client"),
                 ("edit", 10, "to_workflow() sends or returns no Workflow of yours"),
             ],
@@ -283,7 +283,7 @@ def expect(found: list[Line], expected: list[Line]) -> None:
                 (
                     "edit",
                     6,
-                    'metadata_spec is not called by this client: pass template_overrides={"',
+                    "metadata_spec is not called by this client: use template_overrides, with",
                 ),
                 ("edit", 7, "affinity_spec is not called"),
                 ("edit", 8, "volumes_mounts_spec is not called"),

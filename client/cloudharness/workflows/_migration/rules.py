@@ -26,6 +26,7 @@ from cloudharness.workflows._migration.conditions import (
     value_is,
 )
 from cloudharness.workflows._migration.matching import Finds, Level, Rule
+from cloudharness.workflows._unused_methods import UNUSED_METHODS
 
 EXIT_KEYS: Final = ("queue", "payload", "traceparent")
 """The keys of `on_exit_notify` for the exit event."""
@@ -37,7 +38,6 @@ _PATCH = (
     "the result of {name}() is compared with that of the base class, and the difference becomes a "
     "merge patch; a difference that cannot be one raises an exception"
 )
-_NOT_CALLED = "{name} is not called by this client: "
 _MODELS = r"V1\w+"
 """argo-workflows' models of Kubernetes' and Argo's objects."""
 WORKS, CHANGED, EDIT = Level.WORKS, Level.CHANGED, Level.EDIT
@@ -242,29 +242,14 @@ RULES: Final = (
         Finds("override", names="spec|modify_template|cloudharness_configmap_spec|image_name"),
         _PATCH,
     ),
-    Rule(
-        "override-instance",
-        EDIT,
-        Finds("override", "Task", "instance"),
-        _NOT_CALLED + "use the operation's arrangement of tasks",
-    ),
-    Rule(
-        "override-exit",
-        EDIT,
-        Finds("override", "ManagedOperation", "add_on_exit_notify_handler"),
-        _NOT_CALLED + "pass on_exit_notify with image and command",
-    ),
-    Rule(
-        "override-steps",
-        EDIT,
-        Finds("override", "ManagedOperation", "steps_spec|entrypoint|templates"),
-        _NOT_CALLED + "pass groups of tasks to SimpleDagOperation",
-    ),
-    Rule(
-        "override-volumes",
-        EDIT,
-        Finds("override", "ManagedOperation", "spec_volume|spec_volumeclaim"),
-        _NOT_CALLED + "use shared_directory and shared_volume_size",
+    *(
+        Rule(
+            f"override-{method}",
+            EDIT,
+            Finds("override", names=method),
+            f"{{name}} is not called by this client: {instead}",
+        )
+        for method, instead in UNUSED_METHODS.items()
     ),
     Rule(
         "override-submit",
@@ -272,30 +257,6 @@ RULES: Final = (
         Finds("override", "ManagedOperation", "submit|to_workflow"),
         "{name}() sends or returns no Workflow of yours: override spec() to change the Workflow, "
         "or execute() to run code around it",
-    ),
-    Rule(
-        "override-metadata",
-        EDIT,
-        Finds("override", "Task", "metadata_spec"),
-        _NOT_CALLED + 'pass template_overrides={{"metadata": ...}}',
-    ),
-    Rule(
-        "override-affinity",
-        EDIT,
-        Finds("override", "Task", "affinity_spec"),
-        _NOT_CALLED + 'pass pod_context, or template_overrides={{"affinity": ...}}',
-    ),
-    Rule(
-        "override-mounts",
-        EDIT,
-        Finds("override", "Task", "volumes_mounts_spec"),
-        _NOT_CALLED + "pass volume_mounts, or override cloudharness_configmap_spec()",
-    ),
-    Rule(
-        "override-command",
-        EDIT,
-        Finds("override", "Task", "command"),
-        _NOT_CALLED + "use CustomTask with the argument command",
     ),
     Rule(
         "no-such-method",
