@@ -13,7 +13,9 @@ STARTED: Final = "write the status Running"
 DETAILS: Final = "write details of tasks"
 SEND: Final = "publish the exit event"
 ENDED: Final = "write the final status"
-STEER: Final = "terminate the Workflow"
+STOP: Final = "stop the Workflow"
+TERMINATE: Final = "terminate the Workflow"
+REMIND: Final = "remind Argo of its last change"
 SWEEP: Final = "delete its pods"
 RELEASE: Final = "remove the finalizer"
 DELETE: Final = "delete the Workflow"
@@ -98,11 +100,17 @@ class Call(NamedTuple):
             case "DELETE", "pods", "":
                 return SWEEP
             case "PATCH", "workflows", "":
-                return RELEASE if b"finalizers" in self.body else STEER
+                return self._changed()
             case "PATCH", "cloudharnessoperations", "status":
                 return self._written()
             case _:
                 return f"{self.method} {resource} {subresource}".strip()
+
+    def _changed(self) -> str:
+        if b"finalizers" in self.body:  # A JSON patch; the others are merge patches.
+            return RELEASE
+        shutdown = (json.loads(self.body).get("spec") or {}).get("shutdown")
+        return {"Stop": STOP, "Terminate": TERMINATE, None: REMIND}[shutdown]
 
     def _written(self) -> str:
         changes = json.loads(self.body)["status"]

@@ -12,7 +12,8 @@ from tests.faults.calls import (
     RELEASE,
     SEND,
     STARTED,
-    STEER,
+    STOP,
+    TERMINATE,
     Fault,
     Kind,
 )
@@ -31,13 +32,28 @@ class Scenario:
     status: str
     """The status in the exit event."""
     reason: str
-    act: Literal["let on", "cancel", "delete"] = "let on"
+    act: Literal["let on", "cancel", "delete", "wait"] = "let on"
     """What a person does when the task runs."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Further fields of the task, and of the exit task."""
+    has_exit_task: bool = False
+    faults_at: tuple[str, ...] | None = None
+    """The steps at which faults are tried; None: at all."""
     spec: dict[str, Any] = field(default_factory=dict)
 
     def manifest(self, name: str, topic: str) -> Manifest:
         """The operation."""
-        return operation(name, bash(self.script), topic=topic, **self.spec)
+        made = operation(name, bash(self.script, **self.fields), topic=topic, **self.spec)
+        if self.has_exit_task:
+            made["spec"]["onExit"]["task"] = bash("true", "bye", **self.fields)
+        return made
+
+    @property
+    def places(self) -> Iterator[int]:
+        """The places of the steps at which faults are tried."""
+        for place, step in enumerate(self.steps):
+            if self.faults_at is None or step in self.faults_at:
+                yield place
 
     def turn(self, place: int) -> int:
         """Of the steps that are called as the one at a place, which it is."""
@@ -69,7 +85,7 @@ SCENARIOS: Final = (
         name="cancel",
         says="it is cancelled while its task runs",
         script="exec sleep 600",
-        steps=(CREATE, STARTED, POST, STEER, SEND, ENDED, POST, POST, RELEASE, DELETE, POST),
+        steps=(CREATE, STARTED, POST, STOP, SEND, ENDED, POST, POST, RELEASE, DELETE, POST),
         status="Failed",
         reason="Cancelled",
         act="cancel",
@@ -83,6 +99,20 @@ SCENARIOS: Final = (
         status="Error",
         reason="Deleted",
         act="delete",
+    ),
+    Scenario(
+        name="escalation",
+        says="neither task nor exit task can start, and the pending deadline of each expires",
+        script="true",
+        fields={"envFrom": [{"secretRef": {"name": "none"}}]},
+        has_exit_task=True,
+        # The other steps are those of a cancellation.
+        faults_at=(STOP, TERMINATE),
+        steps=(CREATE, STARTED, POST, STOP, TERMINATE, SEND, ENDED, POST, RELEASE, DELETE, POST),
+        status="Failed",
+        reason="PendingDeadlineExceeded",
+        act="wait",
+        spec={**_AT_ONCE, "pendingDeadlineSeconds": 10},
     ),
 )
 
@@ -120,8 +150,8 @@ KINDS: Final = {
 def plans() -> Iterator[Plan]:
     """Yield all rows."""
     for scenario in SCENARIOS:
-        for place, step in enumerate(scenario.steps):
-            for kind in KINDS.get(step, Kind):
+        for place in scenario.places:
+            for kind in KINDS.get(scenario.steps[place], Kind):
                 yield Plan(scenario, place, kind)
 
 
@@ -131,6 +161,8 @@ def is_always_tried(plan: Plan) -> bool:
     In these a write succeeds, and its response is lost.
     """
     step = plan.scenario.steps[plan.place]
+    if plan.scenario.faults_at:
+        return False  # It takes as long as the deadlines.
     return plan.kind is (Kind.KILL_ANSWERED if step == SEND else Kind.KILL_UNANSWERED) and (
         step != POST
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cloudharness_operation.names import PLURAL, WORKFLOW_PLURAL
 from tests.cluster import Cluster, pki
-from tests.faults.calls import CREATE, DETAILS, POST, SEND, STEER, SWEEP, Fault
+from tests.faults.calls import CREATE, DETAILS, POST, REMIND, SEND, STOP, SWEEP, Fault
 from tests.faults.plans import Scenario
 from tests.faults.process import OperatorProcess
 from tests.faults.proxy import FaultProxy
@@ -58,6 +58,8 @@ class Rig:
                 one.server.patch(FULL_KIND, name, body)
             case "delete":
                 one.server.delete(FULL_KIND, name)
+            case "wait":
+                pass
 
     def _has_ended(self, scenario: Scenario, name: str) -> None:
         one = self.one
@@ -92,8 +94,8 @@ class Rig:
         assert good[CREATE] == 1, good
         # What was done and not answered may be done once more, and does nothing then. An Event
         # may be missed, and details may come in pieces or with what comes next.
-        firm = set(good) - {DETAILS, POST}
-        if STEER in scenario.steps:
+        firm = set(good) - {DETAILS, POST, REMIND}
+        if STOP in scenario.steps:
             # Where it all takes longer than pods have to stop, they are seen to besides.
             firm.discard(SWEEP)
         assert firm == expected, good

@@ -64,7 +64,8 @@ def _lines(scenario: Scenario) -> Iterator[str]:
     columns = " | ".join(_COLUMNS)
     yield f"| Step | {columns} |\n| --- |{' --- |' * len(_COLUMNS)}\n"
     for place, step in enumerate(scenario.steps):
-        kinds = KINDS.get(step, tuple(Kind))
+        tried = place in scenario.places
+        kinds = KINDS.get(step, tuple(Kind)) if tried else ()
         counts = (sum(map(belongs, kinds)) for belongs in _COLUMNS.values())
         cells = " | ".join(str(count or "") for count in counts)
         yield f"| {place + 1}. {step} | {cells} |\n"
