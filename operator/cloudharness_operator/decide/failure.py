@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cloudharness_operation import reasons
 from cloudharness_operation.logs import own, readable
 from cloudharness_operation.status import Failure, OperationStatus, TaskStatus
 from cloudharness_operator.decide import nodes
@@ -30,7 +31,7 @@ def missing_log(state: ObservedState, changes: dict[str, Any] | None) -> str | N
 
 def with_summary(status: OperationStatus, state: ObservedState) -> OperationStatus:
     """Return the status of an end with the failure in it, if a task failed."""
-    return status.model_copy(update={"failure": _recorded(state) or _summary(state)})
+    return status.model_copy(update={"failure": _recorded(state) or _summary(status, state)})
 
 
 def _recorded(state: ObservedState) -> Failure | None:
@@ -44,10 +45,10 @@ def _failed(state: ObservedState) -> TaskStatus | None:
     return nodes.first_failed(state.child.tasks)
 
 
-def _summary(state: ObservedState) -> Failure | None:
+def _summary(status: OperationStatus, state: ObservedState) -> Failure | None:
     failed = _failed(state)
     if failed is None:
-        return None
+        return _without_pod(status)
     return Failure(
         task=failed.name,
         exit_code=failed.exit_code,
@@ -55,6 +56,19 @@ def _summary(state: ObservedState) -> Failure | None:
         message=failed.message,
         log_tail=tail(state.log or ""),
     )
+
+
+def _without_pod(status: OperationStatus) -> Failure | None:
+    """Return the failure of a task for which Argo cannot create a pod, or None.
+
+    An example is an image whose program Argo cannot look up. Argo marks the step as failed, and
+    leaves the task's own node as it was (workflow/controller/steps.go, executeStepGroup).
+    """
+    for task in status.tasks:
+        _, named, message = (status.message or "").partition(f".{task.name} error: ")
+        if named and task.reason == reasons.TASK_FAILED:
+            return Failure(task=task.name, message=message)
+    return None
 
 
 def tail(log: str) -> tuple[str, ...]:

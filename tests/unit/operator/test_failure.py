@@ -126,6 +126,17 @@ def test_without_a_failure_there_is_nothing_to_read(what: Any) -> None:
     assert "failure" not in (found.status or {})
 
 
+def test_a_task_without_a_pod_is_named() -> None:
+    why = 'failed to look-up entrypoint/cmd for image "mine:1"'
+    said = f"step group deemed errored due to child x-1[0].add error: {why}"
+    tasks = (task("other", "Running", pod_name="p1"), task("add", "Running", pod_name="p2"))
+    ended = child("Failed", tasks=tasks, message=said)
+    named = [{"name": name, "bash": {"source": "true"}} for name in ("other", "add")]
+    found = plan(observed(operation=operation(*named), child=ended), DEFAULTS)
+    assert found.status is not None
+    assert found.status["failure"] == {"task": "add", "message": why, "logTail": []}
+
+
 def test_what_is_on_record_stays_when_the_pod_is_gone() -> None:
     holds = {"Accepted": True, "Reconciling": False, "Failed": True, "Finished": True}
     kept = Failure(task="add", log_tail=("words",))
