@@ -6,9 +6,11 @@ handed to the code that decides, until nothing new is written.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -115,6 +117,7 @@ def unseen() -> OperationStatus:
 CANCEL = Termination("Cancelled", "spec.cancel is Stop", NOW)
 AGAIN = {"runId": "again"}
 SPECS: tuple[dict[str, Any], ...] = ({}, {"suspend": True}, {"cancel": "Stop"}, AGAIN)
+ENDED = 3
 # How far a child has come, since none goes back: an argument for `child`, and how far.
 CHILDREN: tuple[tuple[dict[str, Any] | None, int], ...] = (
     (None, 0),
@@ -123,11 +126,11 @@ CHILDREN: tuple[tuple[dict[str, Any] | None, int], ...] = (
     ({"phase": "Running"}, 2),
     ({"phase": "Running", "suspended": True}, 2),
     ({"phase": "Running", "intervention": ended_by(CANCEL)}, 2),
-    ({"phase": "Running", "deleted": NOW}, 3),
-    ({"phase": "Failed", "intervention": ended_by(CANCEL)}, 3),
-    ({"phase": "Succeeded"}, 3),
-    ({"phase": "Failed"}, 3),
-    ({"phase": "Error"}, 3),
+    ({"phase": "Running", "deleted": NOW}, ENDED),
+    ({"phase": "Failed", "intervention": ended_by(CANCEL)}, ENDED),
+    ({"phase": "Succeeded"}, ENDED),
+    ({"phase": "Failed"}, ENDED),
+    ({"phase": "Error"}, ENDED),
 )
 REFUSALS = (
     None,
@@ -141,12 +144,20 @@ UNREADABLE = InvalidOperation("spec.tasks: Field required")
 def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[ObservedState, int]]:
     """All that can be seen of an operation with this status, and how far its child is then."""
     manifest = operation_manifest(topic=topic)
-    # Of what is settled no delivery is asked for any more.
-    deliveries = (None,) if status.is_settled else DELIVERIES
+    # Of what is settled no delivery is asked for any more, and of what has not ended there is none.
+    deliveries = DELIVERIES if topic and not status.is_settled else (None,)
     for sent in deliveries:
         bad = InvalidManifest(1, status, UNREADABLE, manifest)
         yield observed(invalid=bad, delivery=sent), come
-    for (made, rank), refusal, sent, spec in product(CHILDREN, REFUSALS, deliveries, SPECS):
+    operations = [
+        (operation(status=status, topic=topic, spec=spec, generation=2), spec) for spec in SPECS
+    ]
+    children = [(made and child(**made, run_id="1"), rank) for made, rank in CHILDREN]
+    for (made, rank), refusal, sent, (read, spec) in product(
+        children, REFUSALS, deliveries, operations
+    ):
+        if sent and max(rank, come) < ENDED and not status.is_true("Finished"):
+            continue
         if spec == AGAIN and (refusal or status.run_id is None):
             continue
         if rank < come and made is not None:
@@ -154,8 +165,8 @@ def sights(status: OperationStatus, come: int, topic: str) -> Iterator[tuple[Obs
         if refusal and (made is not None or status.workflow_ref):
             continue
         found = observed(
-            operation=operation(status=status, topic=topic, spec=spec, generation=2),
-            child=None if made is None else child(**made, run_id="1"),
+            operation=read,
+            child=made,
             refusal=refusal,
             delivery=sent,
             since=CLOCK - 100,
@@ -189,7 +200,12 @@ def _written(old: OperationStatus, sight: ObservedState) -> Iterator[OperationSt
         step = decide(sight, defaults)
         if isinstance(step, Plan) and (patch := step.status) is not None:
             merged = {key: one for key, one in (plain | patch).items() if one is not None}
-            yield OperationStatus.model_validate(merged)
+            yield _status(json.dumps(merged))
+
+
+@cache
+def _status(text: str) -> OperationStatus:
+    return OperationStatus.model_validate_json(text)
 
 
 @pytest.fixture(scope="module")
