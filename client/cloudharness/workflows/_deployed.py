@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cloudharness.workflows._deployment import ALL_VALUES, Deployment, variables
 from cloudharness.workflows._pod_patch import PodPatch
-from cloudharness.workflows._task_spec import template_kind
+from cloudharness.workflows._task_spec import template_kind, with_tasks
 from cloudharness.workflows.errors import bad
 from cloudharness_operation.pods import TAKEN_ENV
 
@@ -25,16 +25,21 @@ VOLUMES: Final[Mapping[str, Manifest]] = {
 """The volumes of CloudHarness's workflows (workflows/operations.py of its library)."""
 
 
+_RESOURCES: Final = "/opt/cloudharness/resources"
+SECRETS_PATH: Final = f"{_RESOURCES}/secrets/accounts"
+"""Where the library 3.0 reads the Secret (cloudharness/utils/secrets.py). CloudHarness's workflows
+mount it at another path only."""
+
+
 def configuration_mounts(deployment: Deployment) -> list[Manifest]:
     """Return the mounts of the files that CloudHarness's library reads in a task."""
     if not deployment:
         return []
-    path = "/opt/cloudharness/resources"
-    mounts = [
-        {"name": ALL_VALUES, "mountPath": f"{path}/allvalues.yaml", "subPath": "allvalues.yaml"}
-    ]
+    file = "allvalues.yaml"
+    mounts = [{"name": ALL_VALUES, "mountPath": f"{_RESOURCES}/{file}", "subPath": file}]
     if deployment.has_accounts:
-        mounts.append({"name": ACCOUNTS, "mountPath": f"{path}/auth"})
+        paths = (f"{_RESOURCES}/auth", SECRETS_PATH)
+        mounts += [{"name": ACCOUNTS, "mountPath": path} for path in paths]
     return mounts
 
 
@@ -56,10 +61,7 @@ def with_deployment(
         own = mounts.get(task["name"], default)
         return _task(_with_variables(task), deployment, own)
 
-    spec = dict(manifest["spec"])
-    spec["tasks"] = [added(task) for task in spec["tasks"]]
-    if task := (spec.get("onExit") or {}).get("task"):
-        spec["onExit"] = {**spec["onExit"], "task": added(task)}
+    spec = with_tasks(manifest["spec"], added)
     if secret := deployment.pull_secret:
         own = [one for one in spec.get("imagePullSecrets") or () if one["name"] != secret]
         spec["imagePullSecrets"] = [*own, {"name": secret}]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cloudharness.workflows import _operation_spec
+from cloudharness.workflows._deployed import SECRETS_PATH
 from cloudharness.workflows._deployment import Deployment
 from cloudharness_operation.model import OperationSpec, OperationType
 from cloudharness_operation.render import ENTRYPOINT
@@ -70,7 +71,10 @@ def _arranged(made: Manifest, spec: OperationSpec) -> Manifest:
 
 
 def _unpacked(template: Manifest) -> tuple[Manifest, list[Manifest]]:
-    """Return a template with the mounts and variables of its podSpecPatch, and its volumes."""
+    """Return a template with the mounts and variables of its podSpecPatch, and its volumes.
+
+    The mount that CloudHarness's workflows lack is left out.
+    """
     patch = _decoded(template.get("podSpecPatch"))
     containers = patch.get("containers") or [{}]
     kind = "script" if "script" in template else "container"
@@ -80,7 +84,8 @@ def _unpacked(template: Manifest) -> tuple[Manifest, list[Manifest]]:
         return template, []
     container = dict(template[kind])
     for field, values in main.items():
-        container[field] = [*values, *(container.get(field) or ())]
+        known = [one for one in values if one.get("mountPath") != SECRETS_PATH]
+        container[field] = [*known, *(container.get(field) or ())]
     rest = {key: value for key, value in template.items() if key != "podSpecPatch"}
     return {**rest, kind: container}, list(patch.get("volumes") or ())
 

@@ -65,7 +65,7 @@ def submit_sync_with_results() -> Any:
 
 @app.post("/operation_secret")
 def submit_secret_sync_with_results() -> Any:
-    path = "/opt/cloudharness/resources/auth/api_user_password"
+    path = "/opt/cloudharness/resources/secrets/accounts/api_user_password"
     return with_results("test-secret", f"cp {path} $shared_directory/result")
 
 
