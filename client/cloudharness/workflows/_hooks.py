@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cloudharness.workflows import _layout
 from cloudharness.workflows._pod_patch import PodPatch
+from cloudharness.workflows._task_spec import with_tasks
 from cloudharness.workflows.errors import bad
 
 Manifest = dict[str, Any]
@@ -151,16 +152,21 @@ def _with_templates(
             f"the templates {', '.join(unknown)} are not run by any task, nor by onExit: add tasks "
             "to the operation",
         )
-    tasks = []
-    for task in spec["tasks"]:
+    arranging = set(before)
+
+    def changed(task: Manifest) -> Manifest:
         name = task["name"]
-        changed = with_template(task, before[name], after[name], f"{what}: template {name!r}")
-        tasks.append(_with_volumes(changed, after[name], volumes))
-    arranging = {name for name in before if name not in {task["name"] for task in spec["tasks"]}}
+        if name not in before:
+            return task  # The exit task that the override adds.
+        arranging.discard(name)
+        made = with_template(task, before[name], after[name], f"{what}: template {name!r}")
+        return _with_volumes(made, after[name], volumes)
+
+    spec = with_tasks(spec, changed)
     for name in arranging:
         if before[name] != after[name]:
             raise bad(what, f"the template {name!r} arranges the tasks and cannot be changed")
-    return {**spec, "tasks": tasks}
+    return spec
 
 
 def _with_volumes(task: Manifest, template: Manifest, volumes: Iterable[Manifest]) -> Manifest:
@@ -202,8 +208,7 @@ def with_task_templates(manifest: Manifest, base: Any, tasks: Iterable[Any]) -> 
             raise bad(what, f"return a dict, not {new!r}")
         return with_template(fields, base.spec(task), new, what)
 
-    spec = manifest["spec"]
-    return {**manifest, "spec": {**spec, "tasks": [with_own(one) for one in spec["tasks"]]}}
+    return {**manifest, "spec": with_tasks(manifest["spec"], with_own)}
 
 
 Override = Callable[[Manifest], Any]
@@ -220,12 +225,13 @@ def with_override(manifest: Manifest, spec: Manifest, base: Override, own: Overr
 
     """
     before = {one["name"]: one for one in spec["templates"]}
-    tasks = []
-    for task in manifest["spec"]["tasks"]:
+
+    def changed(task: Manifest) -> Manifest:
         template = before[task["name"]]
         what = f"modify_template: template {task['name']!r}"
         new = own(copy.deepcopy(template))
         if not isinstance(new, dict):
             raise bad(what, f"return the template, not {new!r}")
-        tasks.append(with_template(task, base(copy.deepcopy(template)), new, what))
-    return {**manifest, "spec": {**manifest["spec"], "tasks": tasks}}
+        return with_template(task, base(copy.deepcopy(template)), new, what)
+
+    return {**manifest, "spec": with_tasks(manifest["spec"], changed)}

@@ -91,6 +91,9 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             can be encoded as JSON; `traceparent` is optional. With `image`, and `command` if it is
             not the image's own, a task runs at the end too; other keys are environment variables of
             that task, besides `queue_name`, `payload` and `workflow_result`.
+        exit_task: a task that runs when the others have ended, after a success, a failure, a
+            deadline or `cancel()`, but not after `cancel("Terminate")`. Its environment variable
+            `workflow_result` is `Succeeded`, `Failed` or `Error`.
         shared_volume_size: size of each created volume in MiB, or a quantity such as `"10Gi"`.
         active_deadline_seconds: maximum duration of the run in seconds, or as a timedelta. A run
             that exceeds it fails with the reason `DeadlineExceeded`. None: no limit.
@@ -144,6 +147,7 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         ttl_seconds_after_finished: int | timedelta | None = None,
         suspend: bool = False,
         fixed_name: bool = False,
+        exit_task: Task | None = None,
     ) -> None:
         name = _operation_spec.operation_name(basename, fixed=fixed_name)
         super().__init__(name, ttl_strategy, on_exit_notify)
@@ -160,6 +164,9 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         self.concurrency_group = concurrency_group
         self.ttl_seconds_after_finished = _operation_spec.seconds(ttl_seconds_after_finished)
         self.begins_suspended = suspend
+        if not isinstance(exit_task, Task | None):
+            raise bad("exit_task", f"give a task, not {exit_task!r}")
+        self.exit_task = exit_task
         self.to_spec()  # Validates the arguments.
 
     def task_list(self) -> Sequence[Task]:
@@ -168,15 +175,22 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             f"{type(self).__name__} has no tasks: use one of its subclasses, or define task_list"
         )
 
+    def _all_tasks(self) -> Sequence[Task]:
+        """Return the tasks and `exit_task`."""
+        return (*self.task_list(), *([self.exit_task] if self.exit_task else []))
+
     def _claims(self) -> frozenset[str]:
         """Return the names of the claims that the tasks mount."""
-        own = (mount for task in self.task_list() for mount in task.volume_mounts)
+        own = (mount for task in self._all_tasks() for mount in task.volume_mounts)
         return frozenset(one.partition(":")[0] for one in (*self.volumes, *own) if ":" in one)
 
-    def _exit_task(self, size: str) -> TaskSpec | None:
-        """Return the task of `on_exit_notify`, or None if it has no image."""
-        given = _operation_spec.exit_arguments(self.on_exit_notify)
-        return CustomTask(**given).to_spec(size) if given else None
+    def _exit_spec(self, size: str) -> TaskSpec | None:
+        """Return `exit_task`, or the task that `on_exit_notify` with an image asks for, or None."""
+        asked = _operation_spec.exit_arguments(self.on_exit_notify)
+        if asked and self.exit_task:
+            raise bad("exit_task", "the image of on_exit_notify is an exit task too: give only one")
+        task = CustomTask(**asked) if asked else self.exit_task
+        return task.to_spec(size) if task else None
 
     def groups(self) -> Sequence[int] | None:
         """Return the number of each task's group, or None if the operation has no groups."""
@@ -196,7 +210,7 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             podContexts=_operation_spec.pod_contexts(self.pod_contexts, self._claims()),
             podGC=_operation_spec.pod_gc(self.pod_gc),
             ttlStrategy=_operation_spec.ttl(self.ttl_strategy),
-            onExit=_operation_spec.on_exit(self.on_exit_notify, self._exit_task(size)),
+            onExit=_operation_spec.on_exit(self.on_exit_notify, self._exit_spec(size)),
             activeDeadlineSeconds=self.active_deadline_seconds,
             pendingDeadlineSeconds=self.pending_deadline_seconds,
             parallelism=self.parallelism,
@@ -251,12 +265,12 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
         """Return the manifest before overridden methods of the operation."""
         mounts = {
             task.name: task.cloudharness_configmap_spec()
-            for task in self.task_list()
+            for task in self._all_tasks()
             if _hooks.is_overridden(task, Task, "cloudharness_configmap_spec")
         }
         plain = _operation_spec.manifest(self.name, self.to_spec())
         manifest = _deployed.with_deployment(plain, deployment, mounts)
-        return _hooks.with_task_templates(manifest, Task, self.task_list())
+        return _hooks.with_task_templates(manifest, Task, self._all_tasks())
 
     def spec(self) -> Manifest:
         """Return the spec of the Argo Workflow, in the layout of `to_workflow`.

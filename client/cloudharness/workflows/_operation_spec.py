@@ -114,25 +114,26 @@ def volume_size(given: int | str) -> str:
 
 
 def on_exit(given: object, task: Task | None) -> Manifest | None:
-    """Return the field `onExit` for the argument `on_exit_notify` and the task that it asks for."""
+    """Return the field `onExit` for the argument `on_exit_notify` and the exit task."""
     what = "on_exit_notify"
+    fields: Manifest = {} if task is None else {"task": task}
     if not given:
-        return None
+        return fields or None
     if not isinstance(given, Mapping):
         raise bad(what, f"give a dict with 'queue' and 'payload', not {given!r}")
-    if task is None and (unknown := set(given) - {*_EVENT, "image"}):
+    asked = exit_arguments(given)
+    if asked is None and (unknown := set(given) - {*_EVENT, "image"}):
         raise bad(
             what,
             f"takes 'queue' and 'payload', not {', '.join(map(repr, sorted(unknown)))}: with "
             "'image', they would be variables of the exit task",
         )
-    fields: Manifest = {} if task is None else {"task": task}
     if given.get("queue"):
         trace = given.get("traceparent")
         trace_field = {} if trace is None else {"traceparent": trace}
         payload = _payload(given)
         fields["notify"] = {"topic": given["queue"], "payload": payload, **trace_field}
-    elif task is None:
+    elif asked is None:
         raise bad(what, "'queue' is missing: give the name of the Kafka topic")
     return fields
 
@@ -266,6 +267,9 @@ def spec(
     for name in names:
         if names.count(name) > 1:
             raise bad("tasks", f"two tasks are named {name!r}: give each task a different name")
+    exit_task = (fields.get("onExit") or {}).get("task")
+    if exit_task and exit_task.name in names:
+        raise bad("exit_task", f"has the name of a task, {exit_task.name!r}: give it another name")
     given = {key: value for key, value in fields.items() if value not in (None, ())}
     try:
         return OperationSpec.model_validate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -140,6 +140,16 @@ def task(
         )
     except ValidationError as error:
         raise bad(what, problems(error)) from error
+
+
+def with_tasks(
+    spec: Mapping[str, Any], changed: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the spec of an operation with each task changed, also the exit task."""
+    found = {**spec, "tasks": [changed(one) for one in spec["tasks"]]}
+    if task := (spec.get("onExit") or {}).get("task"):
+        found["onExit"] = {**spec["onExit"], "task": changed(task)}
+    return found
 
 
 def template_kind(kind: Mapping[str, Any]) -> str:

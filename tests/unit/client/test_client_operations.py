@@ -461,6 +461,21 @@ SETTINGS: list[tuple[str, Manifest, Manifest]] = [
         {"onExit": {"notify": {"topic": "q", "payload": "", "traceparent": TRACE}}},
     ),
     (
+        "an exit task",
+        {"exit_task": tasks.BashTask("bye", "true")},
+        {"onExit": {"task": {"name": "bye", "bash": {"source": "true"}}}},
+    ),
+    (
+        "an exit task and an exit event",
+        {"exit_task": tasks.BashTask("bye", "true"), "on_exit_notify": {"queue": "q"}},
+        {
+            "onExit": {
+                "task": {"name": "bye", "bash": {"source": "true"}},
+                "notify": {"topic": "q", "payload": ""},
+            }
+        },
+    ),
+    (
         "pods that go early",
         {"pod_gc": {"strategy": "OnPodSuccess", "deleteDelayDuration": 1200}},
         {"podGC": {"strategy": "OnPodSuccess", "deleteDelayDuration": "1200s"}},
@@ -631,6 +646,22 @@ BAD: list[tuple[str, Callable[[], object], str]] = [
     ),
     ("a queue that is none", lambda: spec(on_exit_notify={"queue": "a b"}), "topic"),
     ("told in another way", lambda: spec(on_exit_notify={"queue": "q", "to": 1}), "not 'to'"),
+    ("an exit task that is none", lambda: spec(exit_task="bye"), "exit_task: give a task"),
+    (
+        "an exit task of the task's name",
+        lambda: spec(exit_task=task()),
+        "exit_task: has the name of a task, 'task'",
+    ),
+    (
+        "two exit tasks",
+        lambda: spec(exit_task=tasks.BashTask("bye", "true"), on_exit_notify={"image": "i"}),
+        "exit_task: the image of on_exit_notify is an exit task too",
+    ),
+    (
+        "a key beside an exit task",
+        lambda: spec(exit_task=tasks.BashTask("b", "true"), on_exit_notify={"queue": "q", "to": 1}),
+        "not 'to'",
+    ),
     (
         "variables of an exit task without an image",
         lambda: spec(on_exit_notify={"queue": "q", "sender_email": "a@b"}),

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typing_extensions import override
 
-from cloudharness.workflows import operations, tasks, utils
+from cloudharness.workflows import argo_service, operations, tasks, utils
 from cloudharness.workflows._api import Connection
 from cloudharness.workflows._deployment import VALUES_PATH_VARIABLE, VARIABLES, of_namespace
 from cloudharness.workflows._snapshots import Workflow
@@ -183,6 +183,11 @@ def test_tasks_get_the_files_of_the_library() -> None:
             *own,
         ]
     assert op.to_manifest()["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    for task in op.to_manifest()["spec"]["tasks"]:
+        (main,) = json.loads(task["templatePatch"]["podSpecPatch"])["containers"]
+        assert "/opt/cloudharness/resources/secrets/accounts" in [
+            one["mountPath"] for one in main["volumeMounts"]
+        ]
 
 
 def test_outside_of_a_deployment_nothing_is_added() -> None:
@@ -399,6 +404,15 @@ class WithExit(operations.PipelineOperation):
         return spec
 
 
+def test_overrides_apply_to_the_exit_task_too() -> None:
+    op = WithVolume("op", [bash()], exit_task=Patched("bye", "true"), on_exit_notify={"queue": "q"})
+    bye = op.to_manifest()["spec"]["onExit"]["task"]
+    assert bye["templatePatch"]["metadata"] == {"labels": {"team": "a"}}
+    assert bye["templatePatch"]["activeDeadlineSeconds"] == 60
+    (main,) = json.loads(bye["templatePatch"]["podSpecPatch"])["containers"]
+    assert main["env"] == [{"name": "LEVEL", "value": "2"}]
+
+
 @pytest.mark.usefixtures("deployment")
 def test_an_override_may_add_an_exit_task() -> None:
     op = WithExit("op", [bash()], on_exit_notify={"queue": "q"})
@@ -559,6 +573,12 @@ def test_addresses_are_those_of_the_deployment(
     assert utils.is_accounts_present()
     monkeypatch.setenv("CH_WORKFLOWS_SERVICE_URL", "http://other/")
     assert utils.get_workflows_service_url() == "http://other"
+
+
+@pytest.mark.parametrize("name", ["get_api_client", "get_configuration"])
+def test_clients_of_argos_server_do_not_exist(name: str) -> None:
+    with pytest.raises(AttributeError, match=name):
+        getattr(argo_service, name)
 
 
 @pytest.mark.parametrize(

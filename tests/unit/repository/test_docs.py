@@ -74,6 +74,15 @@ def test_a_bug_that_is_not_here_is_shown_not_to_be(number: int) -> None:
         assert LINK.search(shown) or TEST.search(shown)
 
 
+def test_each_change_of_the_guide_is_shown_by_a_test() -> None:
+    guide = (ROOT / "docs" / "migration.md").read_text().partition("## What changes")[2]
+    shown = (ROOT / "docs" / "compatibility.md").read_text().partition("## Changes")[2]
+    row = re.compile(r"^\| (.+?) \| (.+) \|$", re.MULTILINE)
+    tests = dict(row.findall(shown)[2:])
+    assert [code for code, _ in row.findall(guide)[2:]] == list(tests)
+    assert [code for code, named in tests.items() if not TEST.search(named)] == []
+
+
 def test_what_we_say_we_have_is_shown_by_a_test() -> None:
     lines = (ROOT / "docs" / "rivals.md").read_text().splitlines()
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
