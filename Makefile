@@ -30,7 +30,10 @@ demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to th
 	$(BIN)/python -m dev.demo
 
 .PHONY: test
-test: check test-unit test-e2e ## What CI runs: checks, units, then the main tests on a real cluster
+test: $(BIN)/docs-ready ## What CI runs: checks, units, then the main tests on a real cluster
+	@# The type checker takes one processor only.
+	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),-Otarget) check test-unit
+	$(MAKE) test-e2e
 
 .PHONY: test-all
 test-all: test fuzz test-long faults test-engines ## All tests: also long ones, Argo CD, other releases of Argo

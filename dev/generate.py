@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import sys
+from functools import cache
 from pathlib import Path
 
 from cloudharness_operation import crd, event_schema
@@ -15,6 +16,7 @@ from tests.support.examples import Example, names
 ROOT = Path(__file__).parents[1]
 
 
+@cache
 def generated() -> dict[str, str]:
     """Every generated file by its path, with what it should hold."""
     text = crd.text()

@@ -267,6 +267,7 @@ def test_a_record_that_is_too_large_for_its_topic_is_told_and_counted(own: Insta
     assert numbers[f"{prefix}_oldest_pending_seconds"] > 0
 
 
+@pytest.mark.long
 def test_what_cannot_be_told_is_given_up_when_its_time_is_over(vacant: Installation) -> None:
     vacant.install(f"kafka.bootstrapServers={vacant.kafka}", "kafka.giveUpAfterSeconds=1")
     make_small_topic(vacant)
@@ -287,6 +288,7 @@ def test_what_cannot_be_told_is_given_up_when_its_time_is_over(vacant: Installat
     assert any(note.startswith("GivenUp: ") for note in notes)
 
 
+@pytest.mark.long
 def test_an_uninstallation_leaves_nothing_that_is_stuck(vacant: Installation) -> None:
     """With an operation that runs, and one whose event no topic takes."""
     vacant.install(f"kafka.bootstrapServers={vacant.kafka}")

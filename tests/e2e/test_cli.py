@@ -92,6 +92,7 @@ def test_a_failure_is_told_and_explained(shell: Shell) -> None:
     assert [line.split()[0] for line in wide] == ["NAME", "cli-bad"]
 
 
+@pytest.mark.long
 def test_the_course_of_an_operation_is_changed(shell: Shell) -> None:
     name = "cli-steered"
     shell.cho("run", shell.file(operation(name, bash("sleep 300"), suspend=True)))

@@ -71,6 +71,7 @@ def fixed(text: str) -> str:
     return text
 
 
+@pytest.mark.long
 def test_the_command_line_says_what_its_page_says(shared: Installation) -> None:
     steps = list(dialogue(COMMAND_LINE))
     assert len(steps) == 9

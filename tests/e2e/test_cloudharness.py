@@ -183,10 +183,12 @@ def test_workspaces_are_copied_scanned_cloned_and_listed(pod: Pod) -> None:
     cloned = pod.call("workspaces", "clone(1, 2)")
     succeeded(one, cloned)
     deleted = pod.call("workspaces", "delete_resource(1, 'a.nwb')")
-    eventually(lambda: deleted in pod.call("workspaces", "running_in(1)"), every=0.5)
-    assert deleted not in pod.call("workspaces", "running_in(2)")
+    succeeded(one, deleted)
+    held = pod.call("workspaces", "hold(1)")
+    eventually(lambda: held in pod.call("workspaces", "running_in(1)"), every=0.5)
+    assert held not in pod.call("workspaces", "running_in(2)")
     pod.call("workspaces", "remove_all(1)")
-    eventually(lambda: not one.find(FULL_KIND, fields=f"metadata.name={deleted}"))
+    eventually(lambda: not one.find(FULL_KIND, fields=f"metadata.name={held}"))
 
 
 def test_an_operation_is_built_submitted_and_polled(pod: Pod) -> None:

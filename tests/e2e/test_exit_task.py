@@ -90,7 +90,7 @@ ENDS = {
 }
 
 
-_LONG = ("it-fails", "terminate", "deadline", "pending", "both-are-stuck")
+_LONG = ("failure", "it-is-stuck", "it-fails", "terminate", "deadline", "pending", "both-are-stuck")
 
 
 @pytest.mark.parametrize(

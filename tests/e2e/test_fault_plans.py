@@ -14,15 +14,15 @@ from tests.faults.rig import Rig, rig
 
 pytestmark = pytest.mark.e2e
 
-RIGS, RIGS_OF_ALL = 2, 8
-"""How many operators are tried at once, of the few rows and of the others."""
+RIGS = 8
+"""How many operators are tried at once, besides the one of the few rows."""
 
 
 def rows() -> Iterator[object]:
     """The table: rows of a group share an operator."""
     for number, plan in enumerate(sorted(plans(), key=is_always_tried)):
         few = is_always_tried(plan)
-        group = f"faults-{number % RIGS}" if few else f"all-faults-{number % RIGS_OF_ALL}"
+        group = "faults" if few else f"all-faults-{number % RIGS}"
         marks = [pytest.mark.xdist_group(group), *([] if few else [pytest.mark.long])]
         yield pytest.param(plan, id=plan.id, marks=marks)
 

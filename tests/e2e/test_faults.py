@@ -19,6 +19,7 @@ SEED = 20261124
 OPERATIONS = [f"op{number}" for number in range(10)]
 
 
+@pytest.mark.long
 def test_kills_at_random_moments_neither_lose_nor_repeat_anything(vacant: Installation) -> None:
     chance, topic = random.Random(SEED), vacant.namespace  # noqa: S311 - not for secrets.
     # Else most kills would hit an operator that waits for the Lease of the one before.

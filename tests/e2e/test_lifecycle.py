@@ -133,6 +133,7 @@ def reminders(one: Installation, name: str) -> int:
     return int(json.loads(text)["reminders"]) if text else 0
 
 
+@pytest.mark.long
 def test_what_does_not_stop_is_made_to(shared: Installation) -> None:
     shared.apply(operation("stubborn", bash(DEAF)))
     eventually(lambda: is_deaf(shared, "stubborn"))

@@ -159,7 +159,13 @@ def test_a_missing_service_account_ends_it_and_is_named(shared: Installation) ->
     assert 'serviceaccount "nobody" not found' in condition(status, "Failed")["message"]
 
 
-@pytest.mark.parametrize(("topic", "most"), [("", 4), ("counted", 5)], ids=["silent", "notifying"])
+@pytest.mark.parametrize(
+    ("topic", "most"),
+    [
+        pytest.param("", 4, id="silent", marks=pytest.mark.long),
+        pytest.param("counted", 5, id="notifying"),
+    ],
+)
 def test_an_operation_costs_few_writes(shared: Installation, topic: str, most: int) -> None:
     name = f"counted-{'event' if topic else 'silent'}"
     shared.apply(operation(name, bash("sleep 1"), topic=topic and f"{shared.namespace}-counted"))

@@ -87,12 +87,10 @@ def test_two_claims_are_one_node_and_the_first_pod_is_scheduled(shared: Installa
 
 SPOKEN = {"plain": "{claim}", "namespaced": "{claim}-{namespace}"}
 FOLLOWED = [
-    ("node1", "plain", "alone"),
     ("node2", "namespaced", "alone"),
-    ("node1", "namespaced", "second"),
-    ("node2", "plain", "second"),
+    ("node1", "plain", "second"),
 ]
-"""Each with each once. The rest of all is `long`."""
+"""Each value once. The rest of all is `long`."""
 REST = [
     pytest.param(node, form, place, marks=pytest.mark.long)
     for node in NODES

@@ -181,7 +181,13 @@ def test_a_record_takes_its_workflow_along(shared: Installation) -> None:
     ] == [("delete", "cloudharnessoperations", "short")]
 
 
-@pytest.mark.parametrize(("topic", "most"), [("", 4), ("ttl", 5)], ids=["silent", "notifying"])
+@pytest.mark.parametrize(
+    ("topic", "most"),
+    [
+        pytest.param("", 4, id="silent"),
+        pytest.param("ttl", 5, id="notifying", marks=pytest.mark.long),
+    ],
+)
 def test_a_whole_life_costs_few_writes(shared: Installation, topic: str, most: int) -> None:
     name = f"life-{'event' if topic else 'silent'}"
     topic = topic and f"{shared.namespace}-{topic}"

@@ -12,8 +12,8 @@ _INTRO: Final = """\
 
 The operator is tested against every row of this table: {all} faults, each at one step of the life
 of an operation, none at random. `make faults` runs all of them in about ten minutes; `make test`
-runs {few} of them: those where a write succeeded but its response was lost. This page is generated
-from the table that the tests run.
+runs {few} of them: for each kind of write, that it succeeds and its response is lost. This page is
+generated from the table that the tests run.
 
 Cluster, Argo and Kafka are real. The operator is a process with the chart's permissions. Its
 requests to the API server pass through a proxy, which counts writes and fails at the one that the

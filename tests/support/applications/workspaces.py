@@ -80,6 +80,13 @@ def delete_resource(workspace_id: int, path: str) -> argo.Workflow:
     return op.execute()
 
 
+def hold(workspace_id: int) -> argo.Workflow:
+    task = tasks.BashTask("hold", source="sleep 600")
+    return operations.SingleTaskOperation(
+        "workspace-hold-", task, pod_context=context(workspace_id)
+    ).execute()
+
+
 def clone(source: int, target: int) -> argo.Workflow:
     copy_task = tasks.BashTask(
         name="clone-workspace-data", source="cp -R /source/* /project_download"
