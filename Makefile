@@ -4,8 +4,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+# Tested ones first.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$p; exit; fi; done)
 BIN := .venv/bin
 # Not CLUSTER: that is the variable by which a person names the cluster to use.
@@ -159,8 +160,10 @@ clean: ## Stop the cluster and remove the environment; the build cache is kept
 # The environment, anew whenever what it holds changes. Half of one has no `ready` in it.
 $(BIN)/ready: requirements/dev.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
-		echo "error: Python 3.11, 3.12 or 3.13 is needed (on Debian: apt-get install python3-venv)"; \
+		echo "error: Python 3.11 or newer is needed (on Debian: apt-get install python3-venv)"; \
 		exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || \
+		echo "  $$($(PYTHON) --version) is newer than what this is tested with (3.11 to 3.13)"
 	@echo "  Installing the locked requirements into .venv (once)"
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv

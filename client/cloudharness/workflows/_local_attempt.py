@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import re
-import shutil
+import secrets
 import signal
 import subprocess
 import sys
@@ -16,14 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cloudharness.workflows.errors import BadOperationConfiguration
+from cloudharness.workflows._local_container import Container
 from cloudharness_operation.outputs import RESULT, STDOUT
 from cloudharness_operation.pods import EnvVar
 from cloudharness_operation.render.containers import RESULT_PATH, RUNNER, SHARED_DIRECTORY
 from cloudharness_operation.tasks import PythonCode, Task
 
-ENGINES: Final = ("docker", "podman")
-"""Programs that run containers, in the order of preference."""
 INHERITED: Final = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "USER")
 """Environment variables that tasks inherit from this process."""
 _GRACE: Final = 2.0
@@ -54,6 +52,7 @@ class TaskAttempt:
     outputs_before: Mapping[tuple[str, str], str]
     volumes: Mapping[str, Path]
     on_line: Callable[[str], None]
+    _container: Container | None = None
     _process: subprocess.Popen[str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _terminated: bool = False
@@ -63,19 +62,37 @@ class TaskAttempt:
         """Run the task until it ends, and return its exit code.
 
         Raises:
-            BadOperationConfiguration: the task needs a container engine, and none is installed.
+            BadOperationConfiguration: the task needs a container engine, and none answers.
 
         """
+        if self.task.custom is None:
+            return self._run(self._command(), keep=bool(self.task.stdout))
+        paths = {path: path for path in self.volumes}
+        variables = self._variables(paths)
+        # Several operations of one name may run on this machine.
+        name = f"{self.task.name}-{secrets.token_hex(6)}"
+        container = Container(name, self.task.name, self.task.custom, variables, self.volumes)
+        if (pull := container.pull_command()) and (code := self._run(pull, keep=False)) != 0:
+            return code
+        self._container = container
+        return self._run(container.command(), keep=bool(self.task.stdout))
+
+    def close(self) -> None:
+        """Remove the container, if the task has one."""
+        if self._container:
+            self._container.remove()
+
+    def _run(self, command: list[str], *, keep: bool) -> int:
+        """Run a command until it ends; return its exit code, and keep its lines if asked to."""
         with self._lock:
             if self._terminated:
                 return _SIGNAL_EXIT_CODE + signal.SIGTERM
-            command = self._command()
             process = self._process = _start(command, self._environment(), self.directory)
         threading.Thread(target=_kill_children, args=(process,), daemon=True).start()
         assert process.stdout is not None  # noqa: S101 - for the type checker.
         with process.stdout:
             for line in process.stdout:
-                if self.task.stdout:
+                if keep:
                     self._printed.append(line)
                 self.on_line(line.rstrip("\n"))
         code = process.wait()
@@ -107,10 +124,7 @@ class TaskAttempt:
             OSError: the task has not written an output.
 
         """
-        texts = {
-            one.name: _without_newline(Path(one.path).read_text(errors="replace"))
-            for one in self.task.outputs
-        }
+        texts = {one.name: _without_newline(self._read(one.path)) for one in self.task.outputs}
         if self.task.stdout:
             text = "".join(self._printed).encode()[-_MAX_STDOUT:].decode(errors="ignore")
             texts[STDOUT] = _without_newline(text)
@@ -118,15 +132,19 @@ class TaskAttempt:
             texts[RESULT] = self._result_file().read_text()
         return texts
 
+    def _read(self, path: str) -> str:
+        if self._container:
+            return self._container.read(path, self.directory)
+        return Path(path).read_text(errors="replace")
+
     def _command(self) -> list[str]:
         task = self.task
         if task.python:
             return self._python(task.python)
         if task.bash:
             return ["bash", str(self._file("script.sh", task.bash.source))]
-        if task.command:
-            return list(task.command.command)
-        return self._container()
+        assert task.command is not None  # noqa: S101 - for the type checker: a task has one kind.
+        return list(task.command.command)
 
     def _python(self, code: PythonCode) -> list[str]:
         path = str(self._file("source.py", code.source or ""))
@@ -134,28 +152,6 @@ class TaskAttempt:
             return [sys.executable, path]
         runner = RUNNER.replace(RESULT_PATH, str(self._result_file()))
         return [sys.executable, "-c", runner, path, code.function, json.dumps(code.args or {})]
-
-    def _container(self) -> list[str]:
-        custom = self.task.custom
-        assert custom is not None  # noqa: S101 - for the type checker: a task has one kind.
-        engine = next((name for name in ENGINES if shutil.which(name)), None)
-        if engine is None:
-            raise BadOperationConfiguration(
-                f"task {self.task.name!r} runs in the image {custom.image}, which needs "
-                f"{' or '.join(ENGINES)}: install one, or run the operation on a cluster"
-            )
-        command = [engine, "run", "--rm", "--init"]
-        if custom.image_pull_policy:
-            policies = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
-            command.append(f"--pull={policies[custom.image_pull_policy]}")
-        for name, value in self._variables({p: p for p in self.volumes}).items():
-            command += ["--env", f"{name}={value}"]
-        for path, directory in self.volumes.items():
-            command += ["--volume", f"{directory}:{path}"]
-        words = list(custom.command)
-        if words:
-            command += ["--entrypoint", words.pop(0)]
-        return [*command, custom.image, *words, *custom.args]
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}

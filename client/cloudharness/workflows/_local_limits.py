@@ -22,8 +22,6 @@ def _unsupported_in(task: Task) -> Iterator[str]:
         if what := _env_source(variable.value_from):
             yield f"env {variable.name}: {what}"
     yield from (f"envFrom: {what}" for one in task.env_from if (what := _env_from(one)))
-    if task.custom and task.outputs:
-        yield f"outputs: files of the image {task.custom.image}"
 
 
 def _env_source(source: EnvSource | None) -> str | None:

@@ -84,7 +84,7 @@ class LocalRun:
             OperationFailed: a task failed, and all its retries.
             OperationTimeout: the timeout has expired. All tasks have been terminated.
             BadOperationConfiguration: the operation needs a cluster, for example for a Secret, or
-                a container engine that is not installed.
+                a container engine, and none answers.
             Stopped: the stop event was set. All tasks have been terminated.
 
         """
@@ -179,15 +179,16 @@ class LocalRun:
             self._attempts.append(attempt)
         if self._terminated:
             attempt.terminate()
-        code, outputs = attempt.run(), {}
-        if code == 0:
-            try:
-                outputs = attempt.outputs()
-            except OSError as error:
-                # As on a cluster, a missing output fails the task.
-                on_line(f"cannot read an output: {error}")
-                code = _MISSING_OUTPUT
-        value = attempt.return_value() if code == 0 else None
+        with contextlib.closing(attempt):
+            code, outputs = attempt.run(), {}
+            if code == 0:
+                try:
+                    outputs = attempt.outputs()
+                except OSError as error:
+                    # As on a cluster, a missing output fails the task.
+                    on_line(f"cannot read an output: {error}")
+                    code = _MISSING_OUTPUT
+            value = attempt.return_value() if code == 0 else None
         return AttemptResult(code, value, outputs, tuple(tail), time.monotonic())
 
     def _volumes(self, task: Task) -> dict[str, Path]:

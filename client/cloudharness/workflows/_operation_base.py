@@ -331,7 +331,7 @@ class ContainerizedOperation(ManagedOperation, RemoteOperation):
             OperationFailed: a task failed, and all its retries.
             OperationTimeout: the operation has not ended within the timeout.
             BadOperationConfiguration: the operation needs a cluster, or a task needs a container
-                image and neither docker nor podman is installed.
+                image and neither docker nor podman answers.
 
         """
         return self._run_local(timeout, show, threading.Event())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,10 @@ from tests.support.interrupts import interruptible
 def double(number: int) -> int:
     print("doubling")
     return 2 * number
+
+
+def read_out() -> str:
+    return os.environ["OUT"]
 
 
 def bash(name: str, source: str, **settings: Any) -> tasks.BashTask:
@@ -123,10 +128,6 @@ CLUSTERBOUND: list[tuple[dict[str, Any], str]] = [
     (
         {"bash": None, "python": {"sourceFrom": {"name": "code", "key": "k"}}},
         "task 't': python.sourceFrom: the ConfigMap code",
-    ),
-    (
-        {"bash": None, "custom": {"image": "i"}, "outputs": [{"name": "o", "path": "/o"}]},
-        "task 't': outputs: files of the image i",
     ),
     (
         {
@@ -305,29 +306,124 @@ def test_a_cancelled_twin_ends_all_that_was_started(tmp_path: Path) -> None:
     assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
 
 
-FAKE = """#!/bin/sh
-echo podman "$@"
+ENGINE = """#!/bin/sh
+echo "$@" >> {calls}
+case "$1" in
+version|info) echo "{problem}" >&2; [ -z "{problem}" ];;
+image) [ -n "{has_image}" ];;
+pull) echo pulled;;
+run) echo "ran by {name}";;
+cp) echo kept > "$3";;
+esac
 """
 
 
-def test_an_image_runs_by_docker_or_podman(
+def engines(place: Path, has_image: str = "yes", **problems: str) -> Path:
+    """Put programs into a directory; each cannot run containers if it has a problem."""
+    place.mkdir(exist_ok=True)
+    calls = place / "calls"
+    calls.touch()
+    for name, problem in problems.items():
+        text = ENGINE.format(calls=calls, name=name, problem=problem, has_image=has_image)
+        (place / name).write_text(text)
+        (place / name).chmod(0o755)
+    for name in ("sh", "cat"):
+        (place / name).symlink_to(shutil.which(name) or "")
+    return calls
+
+
+def image_operation(**settings: Any) -> operations.SingleTaskOperation:
+    fields: dict[str, Any] = {"command": ["ls", "-la"], "a": "b c", "retry_limit": 0, **settings}
+    task = tasks.CustomTask("t", "x:1", **fields)
+    return operations.SingleTaskOperation("local", task, shared_directory="c:/mnt/x")
+
+
+def test_an_image_runs_in_a_container_that_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = tasks.CustomTask("t", "x:1", command=["ls", "-la"], a="b c", retry_limit=0)
-    op = operations.SingleTaskOperation("local", task, shared_directory="c:/mnt/x")
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    podman = tmp_path / "podman"
-    podman.write_text(FAKE)
-    podman.chmod(0o755)
-    if not any((Path(place) / "docker").exists() for place in ("/usr/bin", "/bin")):
-        op.run_local(30, show=True)
-        said = capsys.readouterr().err
-        assert "podman run --rm --init --pull=missing " in said
-        assert "--env shared_directory=/mnt/x --env a=b c --volume " in said
-        assert said.endswith(":/mnt/x --entrypoint ls x:1 -la\n")
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(BadOperationConfiguration, match="in the image x:1, which needs docker or"):
-        op.run_local(30)
+    calls = engines(tmp_path / "bin", docker="")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    image_operation().run_local(30, show=True)
+    assert capsys.readouterr().err == "t | ran by docker\n"
+    _, inspect, run, kill, remove = calls.read_text().splitlines()
+    assert inspect == "image inspect x:1"
+    name = run.split()[2]
+    assert run.startswith(f"run --name {name} --pull=never --env CH_WORKFLOW_NAME=local-")
+    assert " --env shared_directory=/mnt/x --env a=b c --volume " in run
+    assert run.endswith(":/mnt/x:z --entrypoint ls x:1 -la")
+    assert [kill, remove] == [f"kill {name}", f"rm --force {name}"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "has_image", "asked"),
+    [
+        ("IfNotPresent", "yes", ["image inspect x:1"]),
+        ("IfNotPresent", "", ["image inspect x:1", "pull x:1"]),
+        ("Always", "yes", ["pull x:1"]),
+        ("Never", "", []),
+    ],
+)
+def test_an_image_is_pulled_as_its_policy_says(
+    policy: Any, has_image: str, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = engines(tmp_path / "bin", has_image, podman="")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    found = image_operation(image_pull_policy=policy, stdout=True).run_local(30)
+    assert found is None
+    said = [line for line in calls.read_text().splitlines() if not line.startswith("info ")]
+    assert said[: len(asked)] == asked
+    assert said[len(asked)].startswith("run --name t-")
+
+
+@pytest.mark.parametrize(
+    ("problems", "said"),
+    [
+        ({"docker": "", "podman": ""}, "t | ran by docker\n"),
+        ({"docker": "no daemon", "podman": ""}, "t | ran by podman\n"),
+        ({"podman": ""}, "t | ran by podman\n"),
+    ],
+)
+def test_the_engine_that_answers_runs_the_image(
+    problems: dict[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    engines(tmp_path / "bin", **problems)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    image_operation().run_local(30, show=True)
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("problems", "message"),
+    [
+        ({}, "docker is not installed; podman is not installed: install or start one"),
+        (
+            {"docker": "no daemon", "podman": "no subuid"},
+            r"docker does not answer \(no daemon\); podman does not answer \(no subuid\)",
+        ),
+    ],
+)
+def test_without_an_engine_an_image_is_refused(
+    problems: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines(tmp_path / "bin", **problems)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(BadOperationConfiguration, match=rf"in the image x:1, .*{message}"):
+        image_operation().run_local(30)
+
+
+def test_an_output_is_copied_out_of_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines(tmp_path / "bin", docker="")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    first = tasks.CustomTask("first", "x:1", outputs={"out": "/tmp/out"})
+    second = tasks.PythonTask("second", read_out, OUT=first.output("out"))
+    op = operations.PipelineOperation("local", [first, second])
+    assert op.run_local(30) == {"second": "kept"}
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
