@@ -5,7 +5,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 # Tested ones first.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do \
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$p; exit; fi; done)
 BIN := .venv/bin
@@ -162,8 +162,8 @@ $(BIN)/ready: requirements/dev.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "error: Python 3.11 or newer is needed (on Debian: apt-get install python3-venv)"; \
 		exit 1; fi
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || \
-		echo "  $$($(PYTHON) --version) is newer than what this is tested with (3.11 to 3.13)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || \
+		echo "  $$($(PYTHON) --version) is newer than what this is tested with (3.11 to 3.14)"
 	@echo "  Installing the locked requirements into .venv (once)"
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
