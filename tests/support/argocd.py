@@ -66,7 +66,7 @@ class ArgoCD(Syncing):
 
     def delete(self, name: str) -> None:
         """Delete an Application with all that it has made."""
-        self.kubectl("delete", "application", name, "--timeout=50s")
+        self.kubectl("delete", "application", name, "--timeout=230s", timeout=240)
 
     def until(self, name: str, revision: str, health: str, timeout: float = 240) -> Manifest:
         """Wait until a commit is synced and the Application's health is as given; return it."""

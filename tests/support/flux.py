@@ -59,7 +59,9 @@ class Flux(Syncing):
     def delete(self, name: str) -> None:
         """Delete a Kustomization with all that it has made, and its repository."""
         for kind in self.kinds:
-            self.kubectl("delete", kind, name, "--timeout=50s", "--ignore-not-found")
+            self.kubectl(
+                *("delete", kind, name, "--timeout=230s", "--ignore-not-found"), timeout=240
+            )
 
     def until(self, name: str, revision: str, ready: str, timeout: float = 240) -> Manifest:
         """Wait until a commit is done with, well or not; return what is said of it."""

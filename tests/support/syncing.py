@@ -64,9 +64,12 @@ class Syncing(ABC):
     def launch(self) -> None:
         """Start the processes: kinds and namespace are there."""
 
-    def kubectl(self, *args: str, text: str | None = None, check: bool = True) -> str:
+    def kubectl(
+        self, *args: str, text: str | None = None, timeout: float = 60, check: bool = True
+    ) -> str:
         """Run kubectl in its namespace."""
-        return self.cluster.kubectl(f"--namespace={self.namespace}", *args, input=text, check=check)
+        place = f"--namespace={self.namespace}"
+        return self.cluster.kubectl(place, *args, input=text, timeout=timeout, check=check)
 
     def read(self, kind: str, name: str) -> Manifest:
         """Read an object in its namespace."""
