@@ -240,6 +240,8 @@ def _spawn(
     shutil.rmtree(state.logs, ignore_errors=True)
     state.logs.mkdir()
     state.data.mkdir()
+    # Here, and not within: a process namespace hides the processes that may have to be moved.
+    cgroups.create(cgroups.name(state.directory), [node.name for node in config.NODES])
     forwards = PortForwards.open()
     plan = {
         "cache": str(place.cache.root),

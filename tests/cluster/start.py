@@ -50,7 +50,6 @@ class Starting:
         mounts.make_private(self.cache, self.state.data / "tmp")
         volumes.keep_open()
         network.make(config.NODES)
-        cgroups.create(self.cgroup, [one.node.name for one in self.nodes])
         inner = {"api": config.API, "kafka": config.KAFKA_OUTER}
         self.forwards.serve({name: config.address(text) for name, text in inner.items()})
         nodes = [partial(self._node, node) for node in self.nodes]
