@@ -48,11 +48,12 @@ class Installation:
 
         What says how output looks is left out: it is of the terminal that runs the tests.
         """
+        # The cluster's kubectl and helm: the machine may have none.
+        known = self.cluster.environment()
         found = {
-            **os.environ,
-            "KUBECONFIG": str(self.cluster.kubeconfig),
+            **known,
             "CLOUDHARNESS_NAMESPACE": self.namespace,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}:{known.get('PATH', os.defpath)}",
         }
         for name in ("NO_COLOR", "COLUMNS", "LINES"):
             found.pop(name, None)
