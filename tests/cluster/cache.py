@@ -27,6 +27,8 @@ class Entry:
     name: str
     inputs: Sequence[str | bytes]
     build: Build
+    seconds: float = 1.0
+    """How long it takes on two processors that do nothing else, for the forecast."""
 
     @property
     def key(self) -> str:

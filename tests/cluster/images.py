@@ -118,7 +118,7 @@ def python_entry(builder: Builder, versions: Versions) -> Entry:
         _image(builder, step, place, HERE / "python" / "Dockerfile", PYTHON_IMAGE)
 
     inputs: list[str | bytes] = [PYTHON_IMAGE, _text("python"), versions.debian, *options]
-    return Entry("image-python", inputs, build)
+    return Entry("image-python", inputs, build, 40)
 
 
 def argo_entry(builder: Builder, versions: Versions, argo: Path) -> Entry:
@@ -131,7 +131,7 @@ def argo_entry(builder: Builder, versions: Versions, argo: Path) -> Entry:
             (context / binary).hardlink_to(argo / binary)
         _image(builder, step, place, HERE / "argo" / "Dockerfile", versions.argo_image)
 
-    return Entry(f"image-argo-{versions.argo}", (argo.name, _text("argo")), build)
+    return Entry(f"image-argo-{versions.argo}", (argo.name, _text("argo")), build, 5)
 
 
 def _image(builder: Builder, step: Step, place: Path, dockerfile: Path, tag: str) -> None:
@@ -190,6 +190,15 @@ def project_archive(
 
     `base` is the archive of the Python image, which all of them go back to.
     """
+    archive = cache.obtain(project_entry(image, cache, progress, project, base), progress) / ARCHIVE
+    forget_old(cache, image)
+    return image.tag(project), archive
+
+
+def project_entry(
+    image: ProjectImage, cache: Cache, progress: Progress, project: Path, base: Path
+) -> Entry:
+    """An image of the project, on the archive of the Python image."""
     digest = inputs_digest(project, image)
     tag = image.tag(project)
     builder = Builder(cache)
@@ -205,10 +214,7 @@ def project_archive(
             builder.build(step, project, dockerfile, tag, "--build-arg", f"BASE={below}")
             builder.save(step, tag, place / ARCHIVE)
 
-    entry = Entry(f"image-{image.name}", (digest, base.parent.name), build)
-    archive = cache.obtain(entry, progress) / ARCHIVE
-    _forget_old(cache, image)
-    return tag, archive
+    return Entry(f"image-{image.name}", (digest, base.parent.name), build, 20)
 
 
 def inputs_digest(project: Path, image: ProjectImage) -> str:
@@ -234,8 +240,8 @@ def inputs_digest(project: Path, image: ProjectImage) -> str:
     return digest.hexdigest()
 
 
-def _forget_old(cache: Cache, image: ProjectImage) -> None:
-    # Every edit makes an image of some hundred megabytes.
+def forget_old(cache: Cache, image: ProjectImage) -> None:
+    """Delete what was built of older trees: every edit makes an image of some hundred megabytes."""
     images = (cache.root / "entries").glob(f"image-{image.name}-*")
     for old in sorted(images, key=lambda path: path.stat().st_mtime)[:-KEPT_IMAGES]:
         shutil.rmtree(old, ignore_errors=True)

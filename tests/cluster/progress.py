@@ -1,10 +1,11 @@
-"""Tells a waiting person what runs, for how long, and why it failed.
+"""Shows what runs, for how long, how long the rest will take, and why something failed.
 
 On a terminal one line ticks; elsewhere each step is a line at its start and its end,
 with a heartbeat between, so that a silent minute never looks like a hang.
 Steps may run side by side in threads. Each has a log file, whose tail is in its error.
 """
 
+import shutil
 import subprocess
 import threading
 import time
@@ -14,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from typing_extensions import override
+
 from tests.cluster.errors import ClusterError
+from tests.cluster.forecast import Forecast
 
 HEARTBEAT = 20.0
 TICK = 0.5
@@ -32,13 +36,34 @@ def tail(log: Path, lines: int = 30) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
     """One piece of work with a title and a log."""
 
     title: str
     log: Path
     started: float
+    packages: int = 0
+    """How many packages a compiler will print into the log, one a line; 0 if it does not."""
+
+    @property
+    def compiled(self) -> int:
+        """How many packages the compiler has printed."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()
+        except OSError:
+            return 0
+        return min(self.packages, sum(" " not in line and "/" in line for line in lines))
+
+    def fraction(self) -> float | None:
+        """Return how much of it is done, if that can be known."""
+        return self.compiled / self.packages if self.packages else None
+
+    @override
+    def __str__(self) -> str:
+        """The title, for how long it runs, and how far it is."""
+        far = f", {self.compiled:,} of {self.packages:,} packages" if self.packages else ""
+        return f"{self.title} {time.monotonic() - self.started:.0f} s{far}"
 
     def run(
         self,
@@ -69,7 +94,8 @@ class Progress:
 
     stream: TextIO
     logs: Path
-    _active: dict[str, float] = field(default_factory=dict)
+    forecast: Forecast = field(default_factory=Forecast)
+    _active: list[Step] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -82,7 +108,8 @@ class Progress:
         stop = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(step, stop), daemon=True)
         with self._lock:
-            self._active[title] = step.started
+            self._active.append(step)
+            self.forecast.start(title, step.fraction)
         if not self.stream.isatty():
             self.say(f"{title} ...")
         ticker.start()
@@ -94,7 +121,8 @@ class Progress:
             stop.set()
             ticker.join()
             with self._lock:
-                del self._active[title]
+                self._active.remove(step)
+                self.forecast.finish(title)
             self.say(f"{title}: {outcome}, {time.monotonic() - step.started:.1f} s")
 
     def say(self, text: str) -> None:
@@ -110,11 +138,21 @@ class Progress:
             if interactive:
                 self._repaint()
             else:
-                self.say(f"{step.title}: still at it, {time.monotonic() - step.started:.0f} s")
+                self._beat(step)
+
+    def _beat(self, step: Step) -> None:
+        with self._lock:
+            # One line for all that run, from the one that began first.
+            if step is not self._active[0]:
+                return
+            line = self._line()
+        self.say(line)
 
     def _repaint(self) -> None:
-        now = time.monotonic()
         with self._lock:
-            line = ", ".join(f"{title} {now - at:.0f} s" for title, at in self._active.items())
-            self.stream.write(f"\r\x1b[K  {line[:150]}")
+            width = shutil.get_terminal_size().columns - 3
+            self.stream.write(f"\r\x1b[K  {self._line()[:width]}")
             self.stream.flush()
+
+    def _line(self) -> str:
+        return "; ".join(filter(None, (str(self.forecast), *map(str, self._active))))

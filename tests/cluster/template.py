@@ -33,7 +33,7 @@ def template_entry(archives: list[Path]) -> Entry:
         )
 
     inputs = [archive.parent.name for archive in archives]
-    return Entry("node-images", (config.containerd("", PAUSE_IMAGE), *inputs), build)
+    return Entry("node-images", (config.containerd("", PAUSE_IMAGE), *inputs), build, 10)
 
 
 def copy(template: Path, home: Path) -> str:
