@@ -1,6 +1,6 @@
-# The operator's image. BASE needs Python 3.11 to 3.13 with pip and venv; the default is what
+# The operator's image. BASE needs Python 3.11 to 3.14 with pip and venv; the default is what
 # to build on elsewhere, the embedded cluster gives its own.
-ARG BASE=docker.io/library/python:3.13-slim
+ARG BASE=docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${BASE} AS build
 RUN python3 -m venv /opt/operator
