@@ -11,6 +11,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; 
 BIN := .venv/bin
 # Not CLUSTER: that is the variable by which a person names the cluster to use.
 EMBEDDED := $(BIN)/python -m tests.cluster
+MACHINE := $(PYTHON) -m tests.machine
 # End-to-end tests mostly wait for pods, so there are more of them at once than processors.
 E2E_WORKERS ?= 5
 # Of those that take long, some measure time.
@@ -22,9 +23,41 @@ FAULT_WORKERS ?= 8
 # Which Argo, and which of its CRDs, are tested besides the default.
 ENGINES ?= v3.7.14/minimal v3.6.5/minimal
 
+# What the client needs is in the environment of everything, or in one that is there in seconds.
+CLIENT_READY := $(firstword $(wildcard $(BIN)/ready) build/client-venv/bin/ready)
+
+# What uses the cluster runs on this machine, or else in a container on it: tests/machine.
+ON_CLUSTER := demo test test-all test-e2e test-long faults test-engines cluster-build cluster-up install \
+	shell pictures benchmark benchmark-crowd benchmark-events
+ifneq ($(filter $(ON_CLUSTER) cluster-down env,$(MAKECMDGOALS)),)
+WAY := $(if $(PYTHON),$(shell $(MACHINE) way))
+endif
+
 .PHONY: help
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo-local
+demo-local: $(CLIENT_READY) ## Run an operation on this machine, without a cluster
+	@PYTHONPATH=core:client $(dir $(CLIENT_READY))python -m dev.demo_local
+
+.PHONY: doctor
+doctor: ## Show which ways to a cluster this machine has, and what the others lack
+	@$(MACHINE) doctor
+
+ifeq ($(WAY),container)
+
+.PHONY: $(ON_CLUSTER) cluster-down env
+$(ON_CLUSTER):
+	@$(MACHINE) inside make --no-print-directory $(MAKEOVERRIDES) $@
+
+cluster-down:
+	@$(MACHINE) down
+
+env:
+	@$(MACHINE) env
+
+else
 
 .PHONY: demo
 demo: $(BIN)/ready ## Run a pipeline on a real cluster, from kubectl apply to the event in Kafka
@@ -38,14 +71,6 @@ test: $(BIN)/docs-ready ## What CI runs: checks, units, then the main tests on a
 
 .PHONY: test-all
 test-all: test fuzz test-long faults test-engines ## All tests: also long ones, Argo CD, other releases of Argo
-
-.PHONY: test-unit
-test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
-	$(BIN)/pytest -q -m "not e2e" -n auto
-
-.PHONY: fuzz
-fuzz: $(BIN)/ready ## Test the operator's code with thousands of random operations
-	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/unit/operator/test_fuzzing.py
 
 .PHONY: test-e2e
 test-e2e: $(BIN)/ready ## Tests on a real cluster, which is built, started and stopped
@@ -86,6 +111,44 @@ benchmark-crowd: $(BIN)/ready ## Measure what 10,000 finished operations cost on
 benchmark-events: $(BIN)/ready ## Measure how fast exit events are published, also after a Kafka outage
 	$(BIN)/python -m benchmarks.events
 
+.PHONY: cluster-build
+cluster-build: $(BIN)/ready ## Build the cluster's components into the cache, once; start nothing
+	$(EMBEDDED) setup
+
+.PHONY: cluster-up
+cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (and build it, once)
+	$(EMBEDDED) up
+
+.PHONY: cluster-down
+cluster-down: $(BIN)/ready ## Stop the cluster
+	$(EMBEDDED) down
+
+.PHONY: env
+env: $(BIN)/ready ## Print the environment variables for the running cluster, for `eval`
+	@$(EMBEDDED) env
+
+.PHONY: install
+install: $(BIN)/ready ## Install the operator, from an image of this tree by its chart, on the running cluster
+	$(BIN)/python -m dev.install
+
+.PHONY: shell
+shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and helm
+	$(EMBEDDED) shell
+
+.PHONY: pictures
+pictures: $(BIN)/ready ## Record the pictures of the docs on the running cluster
+	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m dev.pictures
+
+endif
+
+.PHONY: test-unit
+test-unit: $(BIN)/ready ## Tests that need no cluster, in seconds
+	$(BIN)/pytest -q -m "not e2e" -n auto
+
+.PHONY: fuzz
+fuzz: $(BIN)/ready ## Test the operator's code with thousands of random operations
+	FUZZ=$${FUZZ:-3000} $(BIN)/pytest -q -n auto tests/unit/operator/test_fuzzing.py
+
 .PHONY: check
 check: $(BIN)/ready $(BIN)/docs-ready ## Format, lint, types, import rules, generated files, and links of the docs
 	$(BIN)/ruff format --check --quiet .
@@ -108,34 +171,6 @@ generate: $(BIN)/ready ## Write the generated files: the CRD, the references, th
 format: $(BIN)/ready ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-
-.PHONY: cluster-build
-cluster-build: $(BIN)/ready ## Build the cluster's components into the cache, once; start nothing
-	$(EMBEDDED) setup
-
-.PHONY: cluster-up
-cluster-up: $(BIN)/ready ## Start a real two-node cluster with Argo and Kafka (and build it, once)
-	$(EMBEDDED) up
-
-.PHONY: cluster-down
-cluster-down: $(BIN)/ready ## Stop the cluster
-	$(EMBEDDED) down
-
-.PHONY: env
-env: $(BIN)/ready ## Print the environment variables for the running cluster, for `eval`
-	@$(EMBEDDED) env
-
-.PHONY: install
-install: $(BIN)/ready ## Install the operator, from an image of this tree by its chart, on the running cluster
-	$(BIN)/python -m dev.install
-
-.PHONY: pictures
-pictures: $(BIN)/ready ## Record the pictures of the docs on the running cluster
-	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m dev.pictures
-
-.PHONY: shell
-shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and helm
-	$(EMBEDDED) shell
 
 .PHONY: lock
 lock: $(BIN)/ready ## Update the locked requirements
@@ -175,4 +210,14 @@ $(BIN)/ready: requirements/dev.txt pyproject.toml
 $(BIN)/docs-ready: requirements/docs.txt $(BIN)/ready
 	@echo "  Installing the tools of the site into .venv (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+build/client-venv/bin/ready: requirements/client.txt
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "error: Python 3.11 or newer is needed (on Debian: apt-get install python3-venv)"; \
+		exit 1; fi
+	@echo "  Installing what the client needs into build/client-venv (once)"
+	@rm -rf build/client-venv
+	@$(PYTHON) -m venv build/client-venv
+	@build/client-venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

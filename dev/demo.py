@@ -12,8 +12,9 @@ import time
 
 import yaml
 
-from tests.cluster import Cluster, ClusterError, embedded, open_cluster
-from tests.cluster.choice import choose, docker_answers, from_environment
+from dev import demo_local
+from tests.cluster import Cluster, ClusterError, embedded, open_cluster, setup
+from tests.cluster.choice import choose, from_environment
 from tests.cluster.embedded import EmbeddedCluster, Place
 from tests.support import kafka
 from tests.support.installation import FULL_KIND, ROOT, Installation, Manifest
@@ -39,10 +40,15 @@ def main() -> int:
 
 def _cluster(stack: contextlib.ExitStack) -> Cluster:
     """Yield a cluster, which is left running if it is the embedded one."""
-    title("A cluster: two nodes, Argo Workflows and Kafka")
-    if choose("auto", None, os.environ, docker_answers) != "embedded":
+    title(f"The operation that will run: examples/{EXAMPLE.name}")
+    print(EXAMPLE.read_text(), end="")
+    if choose("auto", None, os.environ) != "embedded":
         return stack.enter_context(open_cluster())
     place = Place.default(os.environ.get("CLUSTER_NAME", "default"))
+    if not setup.was_built(place.cache):
+        title("The cluster has to be built first, once. Meanwhile, an operation without a cluster")
+        demo_local.show()
+    title("A cluster: two nodes, Argo Workflows and Kafka")
     process = embedded.up(place, from_environment(os.environ))
     if process is not None:
         embedded.detach(process)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from tests.cluster import Cluster, ClusterError, embedded, existing
-from tests.cluster.choice import choose, docker_answers
+from tests.cluster.choice import choose
 from tests.cluster.embedded import Place
 from tests.support.installation import Installation
 
@@ -29,7 +29,7 @@ def main() -> int:
 
 def running() -> Cluster:
     """Return the cluster that the environment names, or the embedded one, which must be up."""
-    if choose("auto", None, os.environ, docker_answers) == "existing":
+    if choose("auto", None, os.environ) == "existing":
         return existing.ExistingCluster(None, os.environ)
     cluster = embedded.find(Place.default(os.environ.get("CLUSTER_NAME", "default")))
     cluster.join()

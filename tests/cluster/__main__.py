@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from tests.cluster import embedded, setup
 from tests.cluster.argocd import ARGOCD
-from tests.cluster.choice import choose, docker_answers, from_environment
+from tests.cluster.choice import choose, from_environment
 from tests.cluster.embedded import EmbeddedCluster, Place
 from tests.cluster.errors import ClusterError
 from tests.cluster.flux import FLUX
@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _setup(place: Place, options: argparse.Namespace) -> int:
     """Install packages, build programs and images into the cache; start nothing."""
-    if options.if_chosen and choose("auto", None, os.environ, docker_answers) != "embedded":
+    if options.if_chosen and choose("auto", None, os.environ) != "embedded":
         return 0
     setup.prepare(place.cache, from_environment(os.environ), place.progress)
     return 0
@@ -104,9 +104,9 @@ def _up(place: Place, _: argparse.Namespace) -> int:
     else:
         embedded.detach(process)
         print(f"  The cluster {place.name} is up after {time.monotonic() - begun:.1f} s.")
-    name = "" if place.name == "default" else f" --name {place.name}"
-    print(f"  Look around:  {ME}{name} shell   or   {ME}{name} kubectl get pods -A")
-    print(f"  Its logs:     {place.state.logs}\n  End it:       {ME}{name} down")
+    name = "" if place.name == "default" else f"CLUSTER_NAME={place.name} "
+    print(f'  Use it:       eval "$({name}make -s env)"   or   {name}make shell')
+    print(f"  Its logs:     {place.state.logs}\n  End it:       {name}make cluster-down")
     return 0
 
 

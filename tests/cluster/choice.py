@@ -1,10 +1,8 @@
-"""Which cluster to use, decided from what was asked for and what this machine has."""
+"""Which cluster to use, decided from what was asked for."""
 
 import contextlib
 import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -12,6 +10,7 @@ from tests.cluster import embedded, existing, kind
 from tests.cluster.base import Cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.versions import Versions
+from tests.machine.ways import BACKENDS
 
 Backend = Literal["auto", "existing", "kind", "embedded"]
 
@@ -25,7 +24,7 @@ def open_cluster(
 ) -> Iterator[Cluster]:
     """Give a running cluster; end it afterwards if it was started here."""
     given = Path(kubeconfig) if kubeconfig else None
-    chosen = choose(backend, given, os.environ, docker_answers)
+    chosen = choose(backend, given, os.environ)
     pinned = versions or from_environment(os.environ)
     with contextlib.ExitStack() as stack:
         match chosen:
@@ -42,29 +41,17 @@ def choose(
     backend: str,
     kubeconfig: Path | None,
     environment: Mapping[str, str],
-    docker: Callable[[], bool],
 ) -> Backend:
-    """Existing if one was named, kind where a Docker daemon answers, else embedded."""
+    """The one that was named, existing with a kubeconfig, else embedded."""
     if backend == "auto":
         backend = environment.get("CLUSTER", "auto")
+    if backend == "container":
+        raise ClusterError("CLUSTER=container is for the commands of make, such as make test-e2e")
     if backend not in get_args(Backend):
-        raise ClusterError(f"CLUSTER={backend}: it can be {', '.join(get_args(Backend))}")
+        raise ClusterError(f"CLUSTER={backend}: it can be {', '.join((*BACKENDS, 'auto'))}")
     if backend != "auto":
         return cast("Backend", backend)
-    if kubeconfig is not None:
-        return "existing"
-    return "kind" if docker() else "embedded"
-
-
-def docker_answers() -> bool:
-    """Whether `docker version` reaches a server."""
-    if shutil.which("docker") is None:
-        return False
-    try:
-        done = subprocess.run(["docker", "version"], capture_output=True, timeout=10, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+    return "embedded" if kubeconfig is None else "existing"
 
 
 def from_environment(environment: Mapping[str, str]) -> Versions:

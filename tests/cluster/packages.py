@@ -1,7 +1,7 @@
-"""The Debian packages that the embedded cluster is made with.
+"""Installs the Debian packages that the embedded cluster is made with.
 
-Installed when this runs as root; named in the error when it does not. A program that is
-there already, from whatever package, is left alone.
+As root; their names are in the error when this does not run as root. A program that is there
+already, from whatever package, is left alone.
 """
 
 import os
@@ -11,43 +11,19 @@ from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress
-
-# Program (or file) that is needed -> Debian package that brings it.
-NEEDED = {
-    "containerd": "containerd",
-    "ctr": "containerd",
-    "runc": "runc",
-    "/usr/lib/cni/bridge": "containernetworking-plugins",
-    "iptables": "iptables",
-    "conntrack": "conntrack",
-    "ip": "iproute2",
-    "openssl": "openssl",
-    "nsenter": "util-linux",
-    "buildah": "buildah",
-    "mmdebstrap": "mmdebstrap",
-    "/bin/busybox": "busybox-static",
-    "java": "openjdk-17-jre-headless",
-    "mvn": "maven",
-}
-
+from tests.machine.packages import NEEDED, missing
 
 # For tests that sync Git with Argo CD, besides. Debian's package redis-server would start a
 # service; the program itself is in this one, and serves when it is called redis-server.
 GIT = {"git": "git", "redis-check-rdb": "redis-tools"}
 
 
-def missing(needed: Mapping[str, str] = NEEDED) -> list[str]:
-    """Packages whose programs are not there."""
-    absent = {package for program, package in needed.items() if shutil.which(program) is None}
-    return sorted(absent)
-
-
 def require_root() -> None:
     """Refuse early, with the ways out, where namespaces cannot be made."""
     if os.geteuid() != 0:
         raise ClusterError(
-            "The embedded cluster makes namespaces and mounts, so it needs root: run this with "
-            "sudo, or use a cluster of yours (--kubeconfig), or start a Docker daemon (kind)."
+            "The embedded cluster makes namespaces and mounts, so it needs root. `make` runs it "
+            "in a container where it can; `make doctor` shows what this machine has."
         )
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.cluster import embedded
 from tests.cluster.base import Cluster
-from tests.cluster.choice import choose, docker_answers, from_environment, open_cluster
+from tests.cluster.choice import choose, from_environment, open_cluster
 from tests.cluster.embedded import EmbeddedCluster, Place
 
 INPUT = "cluster_lifeline"
@@ -95,7 +95,7 @@ def _open(config: pytest.Config, stack: contextlib.ExitStack) -> Cluster:
     given = config.getoption("--kubeconfig")
     kubeconfig = Path(given) if given else None
     backend = config.getoption("--cluster-backend")
-    if choose(backend, kubeconfig, os.environ, docker_answers) != "embedded":
+    if choose(backend, kubeconfig, os.environ) != "embedded":
         return stack.enter_context(open_cluster(backend, _name(config), kubeconfig))
     place, lifeline = _place(config), config.stash[LIFELINE]
     # Nothing else may write, or the pipe would not end with the session.

@@ -6,14 +6,16 @@ cluster creates the listeners, outside, and passes them to the supervisor, which
 
 import asyncio
 import contextlib
+import os
+import re
 import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.machine.container import PORTS, PUBLISHED
+
 HOST = "127.0.0.1"
-PORTS = {"api": 16443, "kafka": 19092}
-"""The port of each target; a free one is used if it is taken."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,11 @@ class PortForwards:
 
     @classmethod
     def open(cls) -> "PortForwards":
-        """Listen on loopback."""
-        return cls({name: _listen(port) for name, port in PORTS.items()})
+        """Listen on loopback; in a container, where its published ports are forwarded to."""
+        published = re.findall(r"(\w+)=(\d+)", os.environ.get(PUBLISHED, ""))
+        host = "0.0.0.0" if published else HOST  # noqa: S104 - only the container's own network.
+        ports = {**PORTS, **{name: int(port) for name, port in published}}
+        return cls({name: _listen(host, port) for name, port in ports.items()})
 
     @classmethod
     def taken_over(cls, descriptors: Mapping[str, int]) -> "PortForwards":
@@ -83,12 +88,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write_eof()
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
     except OSError:
-        listener.bind((HOST, 0))
+        listener.bind((host, 0))
     listener.listen()
     return listener

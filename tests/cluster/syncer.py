@@ -14,6 +14,7 @@ from tests.cluster.cache import Cache, Entry
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress
 from tests.cluster.versions import Versions
+from tests.machine.packages import missing
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,6 @@ class Syncer:
             ClusterError: it is not there.
         """
         place = cache.place(self.entry(versions, {}))
-        if not place.is_dir() or packages.missing(packages.GIT):
+        if not place.is_dir() or missing(packages.GIT):
             raise ClusterError(f"{self.name} is not built: python -m tests.cluster {self.command}")
         return place

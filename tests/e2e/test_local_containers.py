@@ -1,8 +1,6 @@
 """`run_local` of tasks with images, by Podman, and by Docker's client that talks to Podman."""
 
 import os
-import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,57 +15,32 @@ from cloudharness.workflows.errors import OperationFailed, OperationTimeout
 from tests.cluster import Cluster, packages
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support.installation import eventually
+from tests.support.podman import Podman, own_podman
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("local-containers")]
 
-STORAGE = """
-[storage]
-driver = "overlay"
-graphroot = "{place}/storage"
-runroot = "{place}/run"
-"""
-# A virtual machine may not allow Podman's default limits, which are above its own.
-SETTINGS = """
-[containers]
-netns = "host"
-default_ulimits = ["nofile={files}:{files}", "nproc=1024:1024"]
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-"""
-
 
 @pytest.fixture(scope="module")
-def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An image in a storage of its own, and Podman alone in PATH."""
+def podman(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """Podman, which this process uses too."""
     if not isinstance(cluster, EmbeddedCluster):
         pytest.skip("the image is one of the embedded cluster")
     packages.install(cluster.place.progress, {"podman": "podman"})
-    place = tmp_path_factory.mktemp("podman")
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    (place / "storage.conf").write_text(STORAGE.format(place=place))
-    (place / "containers.conf").write_text(SETTINGS.format(files=files))
-    (place / "bin").mkdir()
-    (place / "bin" / "podman").symlink_to(shutil.which("podman") or "")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTAINERS_STORAGE_CONF", str(place / "storage.conf"))
-        patch.setenv("CONTAINERS_CONF", str(place / "containers.conf"))
-        podman("load", "--input", cluster.artifacts.python_image)
-        yield cluster.python_image
-        podman("system", "reset", "--force")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        own_podman(tmp_path_factory.mktemp("podman"), "host") as one,
+    ):
+        for name, value in one.variables.items():
+            patch.setenv(name, value)
+        yield one
 
 
-def podman(*words: str) -> str:
-    ran = subprocess.run(
-        ["podman", *words], check=False, capture_output=True, text=True, timeout=300
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-def containers(*options: str) -> list[str]:
-    return podman("ps", *(options or ("--all",)), "--format", "{{.Names}}").split()
+@pytest.fixture(scope="module")
+def image(cluster: Cluster, podman: Podman) -> str:
+    """An image that it has."""
+    assert isinstance(cluster, EmbeddedCluster)
+    podman("load", "--input", cluster.artifacts.python_image)
+    return cluster.python_image
 
 
 def custom(image: str, source: str, name: str = "t", **fields: Any) -> tasks.CustomTask:
@@ -79,7 +52,9 @@ def single(task: tasks.Task, **fields: Any) -> operations.SingleTaskOperation:
     return operations.SingleTaskOperation("local-", task, **fields)
 
 
-def test_a_container_has_variables_and_shares_a_directory_with_processes(image: str) -> None:
+def test_a_container_has_variables_and_shares_a_directory_with_processes(
+    image: str, podman: Podman
+) -> None:
     text = "a 'b' \"c\"\n$d\te"
     first = custom(image, 'printf %s "$text" > $shared_directory/text', "first", text=text)
 
@@ -90,10 +65,10 @@ def test_a_container_has_variables_and_shares_a_directory_with_processes(image: 
         "local-", [first, tasks.PythonTask("second", read)], shared_directory="/data"
     )
     assert op.run_local(120) == {"second": text}
-    assert containers() == []
+    assert podman.containers() == []
 
 
-def test_outputs_of_a_container_reach_later_tasks(image: str) -> None:
+def test_outputs_of_a_container_reach_later_tasks(image: str, podman: Podman) -> None:
     first = custom(
         image,
         "echo printed; printf kept > /tmp/out",
@@ -108,7 +83,7 @@ def test_outputs_of_a_container_reach_later_tasks(image: str) -> None:
     variables = {"OUT": first.output("out"), "PRINTED": first.output("stdout")}
     op = operations.PipelineOperation("local-", [first, tasks.PythonTask("p", read, **variables)])
     assert op.run_local(120) == {"p": "keptprinted"}
-    assert containers() == []
+    assert podman.containers() == []
 
 
 @pytest.mark.parametrize(
@@ -119,15 +94,17 @@ def test_outputs_of_a_container_reach_later_tasks(image: str) -> None:
         ("exec nothing-of-this-name", 127, "not found"),
     ],
 )
-def test_exit_codes_are_the_containers(image: str, source: str, code: int, said: str) -> None:
+def test_exit_codes_are_the_containers(
+    image: str, podman: Podman, source: str, code: int, said: str
+) -> None:
     with pytest.raises(OperationFailed) as caught:
         single(custom(image, source)).run_local(120)
     assert caught.value.exit_code == code
     assert said in "\n".join(caught.value.log_tail)
-    assert containers() == []
+    assert podman.containers() == []
 
 
-def test_a_missing_image_is_said(image: str) -> None:
+def test_a_missing_image_is_said(image: str, podman: Podman) -> None:
     task = custom("localhost/nobody/built-this:1", "true")
     with pytest.raises(OperationFailed, match="nobody/built-this"):
         single(task).run_local(120)
@@ -135,19 +112,19 @@ def test_a_missing_image_is_said(image: str) -> None:
     with pytest.raises(OperationFailed, match="connection refused"):
         single(task).run_local(240)
     assert image
-    assert containers() == []
+    assert podman.containers() == []
 
 
 DEAF = "trap '' TERM; echo begun; while true; do sleep 1; done"
 
 
-def test_a_timeout_ends_the_container(image: str) -> None:
+def test_a_timeout_ends_the_container(image: str, podman: Podman) -> None:
     with pytest.raises(OperationTimeout):
         single(custom(image, DEAF)).run_local(10)
-    assert containers() == []
+    assert podman.containers() == []
 
 
-def test_ctrl_c_ends_the_container(image: str, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_container(image: str, podman: Podman, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "from cloudharness.workflows import operations, tasks\n"
@@ -157,8 +134,8 @@ def test_ctrl_c_ends_the_container(image: str, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        eventually(lambda: containers("--filter", "status=running"))
+        eventually(lambda: podman.containers("--filter", "status=running"))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in said
-    assert containers() == []
+    assert podman.containers() == []

@@ -136,29 +136,35 @@ def test_objects_go_where_they_belong(manifest: dict[str, Any], path: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("backend", "kubeconfig", "environment", "docker", "chosen"),
+    ("backend", "kubeconfig", "environment", "chosen"),
     [
-        ("auto", None, {}, False, "embedded"),
-        ("auto", None, {}, True, "kind"),
-        ("auto", Path("config"), {}, True, "existing"),
-        ("auto", None, {"CLUSTER": "existing"}, True, "existing"),
-        ("auto", None, {"CLUSTER": "embedded"}, True, "embedded"),
-        ("kind", Path("config"), {"CLUSTER": "embedded"}, False, "kind"),
+        ("auto", None, {}, "embedded"),
+        ("auto", Path("config"), {}, "existing"),
+        ("auto", None, {"CLUSTER": "existing"}, "existing"),
+        ("auto", None, {"CLUSTER": "embedded"}, "embedded"),
+        ("auto", None, {"CLUSTER": "kind"}, "kind"),
+        ("kind", Path("config"), {"CLUSTER": "embedded"}, "kind"),
     ],
 )
 def test_choice(
     backend: str,
     kubeconfig: Path | None,
     environment: Mapping[str, str],
-    docker: bool,
     chosen: str,
 ) -> None:
-    assert choose(backend, kubeconfig, environment, lambda: docker) == chosen
+    assert choose(backend, kubeconfig, environment) == chosen
 
 
-def test_an_unknown_backend_is_refused_by_name() -> None:
-    with pytest.raises(ClusterError, match="CLUSTER=minikube"):
-        choose("auto", None, {"CLUSTER": "minikube"}, lambda: False)
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("minikube", "CLUSTER=minikube: it can be embedded, container, kind, existing"),
+        ("container", "CLUSTER=container is for the commands of make"),
+    ],
+)
+def test_a_backend_that_cannot_be_used_is_refused_by_name(asked: str, said: str) -> None:
+    with pytest.raises(ClusterError, match=said):
+        choose("auto", None, {"CLUSTER": asked})
 
 
 @pytest.mark.parametrize(

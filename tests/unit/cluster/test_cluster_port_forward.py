@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.config import address
-from tests.cluster.port_forward import PORTS, PortForwards
+from tests.cluster.port_forward import PortForwards
+from tests.machine.container import PORTS, PUBLISHED, free_port
 
 
 @pytest.fixture
@@ -70,3 +71,16 @@ def test_forwards_are_taken_over_by_their_descriptors(forwards: PortForwards) ->
     with contextlib.closing(same), greeter(b"") as target:
         same.serve(dict.fromkeys(PORTS, target))
         assert ask(forwards.address("api"), b"through") == b"through"
+
+
+def test_in_a_container_the_published_ports_are_listened_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ports = {name: free_port(0) for name in PORTS}
+    monkeypatch.setenv(PUBLISHED, ",".join(f"{name}={port}" for name, port in ports.items()))
+    with contextlib.closing(PortForwards.open()) as opened:
+        assert {name: opened.address(name) for name in PORTS} == {
+            name: f"127.0.0.1:{port}" for name, port in ports.items()
+        }
+        for listener in opened.listeners.values():
+            assert listener.getsockname()[0] == "0.0.0.0"  # noqa: S104

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,24 @@ def test_all_code_is_run_by_some_test() -> None:
 def test_the_first_example_of_the_readme_runs(tmp_path: Path) -> None:
     (section,) = (one for one in sections(ROOT / "README.md").values() if one.code)
     assert run(section.code, tmp_path) == section.printed
+
+
+def test_the_readmes_example_is_what_make_demo_local_runs() -> None:
+    (section,) = (one for one in sections(ROOT / "README.md").values() if one.code)
+    done = subprocess.run(
+        [sys.executable, "-m", "dev.demo_local"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    assert textwrap.indent(section.code, "  ") in done.stdout
+    assert f"\n{section.printed}" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "client/Dockerfile", "tests/machine/Dockerfile"])
+def test_an_image_is_built_on_the_same_base_today_and_tomorrow(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert re.search(r"^ARG BASE=docker\.io/\S+:\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)

@@ -1,0 +1,45 @@
+"""The README's example in Python, without a cluster: `make demo-local`."""
+
+import re
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def example() -> str:
+    """Return the first block of Python code of the README."""
+    found = re.search(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise LookupError(f"{README} has no block of Python code")
+    return found.group(1)
+
+
+def show() -> None:
+    """Print the example and what it prints."""
+    code = example()
+    print(textwrap.indent(code, "  "), flush=True)
+    begun = time.monotonic()
+    # A file, since the client sends the source of a function to the process that runs it.
+    path = README.parent / "build" / "demo_local.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(code)
+    exec(compile(code, str(path), "exec"), {"__name__": "__main__"})  # noqa: S102 - our README.
+    print(f"\n  run_local() ran it in a process of this machine: {time.monotonic() - begun:.1f} s")
+
+
+def main() -> int:
+    """Show it, and say how to go on."""
+    print("\n== An operation in Python, as in README.md\n")
+    show()
+    print("\n== To go on\n")
+    print("  op.execute()   runs the same operation on a cluster: docs/getting-started.md")
+    print("  make doctor    shows which ways to a cluster this machine has")
+    print("  make demo      runs an operation on a real cluster, to the event in Kafka")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
