@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
-CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
+# The kubelet refuses a group without any of these that the machine has.
+CONTROLLERS = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
 TRIALS = 10
 ASIDE = "processes"
 """The group, with v2, of the processes of a container that were in its outermost group."""

@@ -48,7 +48,7 @@ def test_each_hierarchy_of_v1_gets_the_groups(v1: Path) -> None:
     }
 
 
-WANTED = "+cpu +cpuset +io +memory +pids"
+WANTED = "+cpu +cpuset +hugetlb +io +memory +pids"
 
 
 def test_the_one_hierarchy_of_v2_delegates_its_controllers(v2: Path) -> None:
