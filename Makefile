@@ -12,6 +12,8 @@ BIN := .venv/bin
 # Not CLUSTER: that is the variable by which a person names the cluster to use.
 EMBEDDED := $(BIN)/python -m tests.cluster
 MACHINE := $(PYTHON) -m tests.machine
+NEEDS_PYTHON := if [ -z "$(PYTHON)" ]; then \
+	echo "error: Python 3.11 or newer is needed (on Debian: apt-get install python3-venv)"; exit 1; fi
 # End-to-end tests mostly wait for pods, so there are more of them at once than processors.
 E2E_WORKERS ?= 5
 # Of those that take long, some measure time.
@@ -194,9 +196,7 @@ clean: ## Stop the cluster and remove the environment; the build cache is kept
 
 # The environment, anew whenever what it holds changes. Half of one has no `ready` in it.
 $(BIN)/ready: requirements/dev.txt pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "error: Python 3.11 or newer is needed (on Debian: apt-get install python3-venv)"; \
-		exit 1; fi
+	@$(NEEDS_PYTHON)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || \
 		echo "  $$($(PYTHON) --version) is newer than what this is tested with (3.11 to 3.14)"
 	@echo "  Installing the locked requirements into .venv (once)"
@@ -213,9 +213,7 @@ $(BIN)/docs-ready: requirements/docs.txt $(BIN)/ready
 	@touch $@
 
 build/client-venv/bin/ready: requirements/client.txt
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "error: Python 3.11 or newer is needed (on Debian: apt-get install python3-venv)"; \
-		exit 1; fi
+	@$(NEEDS_PYTHON)
 	@echo "  Installing what the client needs into build/client-venv (once)"
 	@rm -rf build/client-venv
 	@$(PYTHON) -m venv build/client-venv

@@ -1,29 +1,20 @@
 """The README's example in Python, without a cluster: `make demo-local`."""
 
-import re
 import sys
 import textwrap
 import time
-from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
-
-
-def example() -> str:
-    """Return the first block of Python code of the README."""
-    found = re.search(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-    if found is None:
-        raise LookupError(f"{README} has no block of Python code")
-    return found.group(1)
+from tests.support.documents import sections
+from tests.support.examples import ROOT
 
 
 def show() -> None:
     """Print the example and what it prints."""
-    code = example()
+    (code,) = (one.code for one in sections(ROOT / "README.md").values() if one.code)
     print(textwrap.indent(code, "  "), flush=True)
     begun = time.monotonic()
     # A file, since the client sends the source of a function to the process that runs it.
-    path = README.parent / "build" / "demo_local.py"
+    path = ROOT / "build" / "demo_local.py"
     path.parent.mkdir(exist_ok=True)
     path.write_text(code)
     exec(compile(code, str(path), "exec"), {"__name__": "__main__"})  # noqa: S102 - our README.

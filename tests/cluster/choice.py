@@ -10,7 +10,6 @@ from tests.cluster import embedded, existing, kind
 from tests.cluster.base import Cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.versions import Versions
-from tests.machine.ways import BACKENDS
 
 Backend = Literal["auto", "existing", "kind", "embedded"]
 
@@ -48,7 +47,8 @@ def choose(
     if backend == "container":
         raise ClusterError("CLUSTER=container is for the commands of make, such as make test-e2e")
     if backend not in get_args(Backend):
-        raise ClusterError(f"CLUSTER={backend}: it can be {', '.join((*BACKENDS, 'auto'))}")
+        known = ", ".join((*get_args(Backend), "container"))
+        raise ClusterError(f"CLUSTER={backend}: it can be {known}")
     if backend != "auto":
         return cast("Backend", backend)
     return "embedded" if kubeconfig is None else "existing"

@@ -1,5 +1,5 @@
-"""The one error of this package: its text is written for the person who started the cluster."""
+"""The one error of this package, which is that of `tests.machine`, too."""
 
+from tests.machine.errors import ClusterError
 
-class ClusterError(RuntimeError):
-    """Something about the cluster failed; the message says what, and where to look."""
+__all__ = ["ClusterError"]

@@ -58,17 +58,15 @@ class Forecast:
     def left(self) -> float:
         """Return the seconds until all parts are done, about."""
         now = self.clock()
+        measured = [(part, part.fraction()) for part in self.parts.values()]
         rate = 1.0
         # Parts without a measure are taken to be as far as the rate says, which depends on them.
         for _ in range(3):
-            done = self.finished + sum(part.expected * _done(part, now, rate) for part in self.all)
-            rate = (now - self.begun + PRIOR) / (done + PRIOR)
-        return rate * sum(part.expected * (1 - _done(part, now, rate)) for part in self.all)
-
-    @property
-    def all(self) -> list[Part]:
-        """The parts that are not done."""
-        return list(self.parts.values())
+            done = sum(part.expected * _done(part, far, now, rate) for part, far in measured)
+            rate = (now - self.begun + PRIOR) / (self.finished + done + PRIOR)
+        return rate * sum(
+            part.expected * (1 - _done(part, far, now, rate)) for part, far in measured
+        )
 
     @override
     def __str__(self) -> str:
@@ -80,10 +78,9 @@ class Forecast:
         return f"{self.count} of {self.count + len(self.parts)} done, {length} left"
 
 
-def _done(part: Part, now: float, rate: float) -> float:
+def _done(part: Part, measured: float | None, now: float, rate: float) -> float:
     if part.started is None:
         return 0.0
-    measured = part.fraction()
     if measured is not None:
         return measured
     return min(NEARLY, (now - part.started) / max(part.expected * rate, 0.1))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.cache import Cache, Entry
-from tests.cluster.errors import ClusterError
 from tests.cluster.progress import Progress, Step
 from tests.cluster.versions import (
     CLIENT_IMAGE,
@@ -22,6 +21,7 @@ from tests.cluster.versions import (
     SAMPLES_IMAGE,
     Versions,
 )
+from tests.machine import tree
 
 HERE = Path(__file__).parent / "dockerfiles"
 ARCHIVE = "image.tar"
@@ -163,7 +163,11 @@ class ProjectImage:
 
     def tag(self, project: Path) -> str:
         """Its whole name, the same for the same contents."""
-        return f"{self.repository}:{inputs_digest(project, self)[:12]}"
+        return self.tagged(inputs_digest(project, self))
+
+    def tagged(self, digest: str) -> str:
+        """Its whole name, from the digest of its inputs."""
+        return f"{self.repository}:{digest[:12]}"
 
 
 def _project_image(repository: str, dockerfile: str, room: str) -> ProjectImage:
@@ -190,17 +194,18 @@ def project_archive(
 
     `base` is the archive of the Python image, which all of them go back to.
     """
-    archive = cache.obtain(project_entry(image, cache, progress, project, base), progress) / ARCHIVE
+    tag, entry = project_entry(image, cache, progress, project, base)
+    archive = cache.obtain(entry, progress) / ARCHIVE
     forget_old(cache, image)
-    return image.tag(project), archive
+    return tag, archive
 
 
 def project_entry(
     image: ProjectImage, cache: Cache, progress: Progress, project: Path, base: Path
-) -> Entry:
-    """An image of the project, on the archive of the Python image."""
+) -> tuple[str, Entry]:
+    """The name and the entry of an image of the project, on the archive of the Python image."""
     digest = inputs_digest(project, image)
-    tag = image.tag(project)
+    tag = image.tagged(digest)
     builder = Builder(cache)
 
     def build(place: Path, step: Step) -> None:
@@ -214,25 +219,13 @@ def project_entry(
             builder.build(step, project, dockerfile, tag, "--build-arg", f"BASE={below}")
             builder.save(step, tag, place / ARCHIVE)
 
-    return Entry(f"image-{image.name}", (digest, base.parent.name), build, 20)
+    return tag, Entry(f"image-{image.name}", (digest, base.parent.name), build, 20)
 
 
 def inputs_digest(project: Path, image: ProjectImage) -> str:
     """A hash of every file of the project that goes into an image."""
-    listed = subprocess.run(
-        [
-            *("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
-            *("--", *image.inputs),
-        ],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode != 0:
-        raise ClusterError(f"Cannot list the files of {project}: {listed.stderr}")
     digest = hashlib.sha256()
-    for name in sorted(set(listed.stdout.split("\0")) - {""}):
+    for name in tree.files(project, *image.inputs):
         path = project / name
         if path.is_file():
             digest.update(f"{name}\0{path.stat().st_mode:o}\0".encode())

@@ -12,13 +12,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 
 from tests.cluster import embedded
 from tests.cluster.base import Cluster
-from tests.cluster.choice import choose, from_environment, open_cluster
+from tests.cluster.choice import Backend, choose, from_environment, open_cluster
 from tests.cluster.embedded import EmbeddedCluster, Place
 
 INPUT = "cluster_lifeline"
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--cluster-backend",
         default="auto",
-        choices=("auto", "existing", "kind", "embedded"),
+        choices=get_args(Backend),
         help="what the cluster is made of (default: what this machine can do)",
     )
     group.addoption(

@@ -135,24 +135,18 @@ class Progress:
     def _tick(self, step: Step, stop: threading.Event) -> None:
         interactive = self.stream.isatty()
         while not stop.wait(TICK if interactive else HEARTBEAT):
+            with self._lock:
+                # One line for all that run, from the one that began first.
+                if step is not self._active[0]:
+                    continue
+                line = "; ".join(filter(None, (str(self.forecast), *map(str, self._active))))
             if interactive:
-                self._repaint()
+                self._repaint(line)
             else:
-                self._beat(step)
+                self.say(line)
 
-    def _beat(self, step: Step) -> None:
-        with self._lock:
-            # One line for all that run, from the one that began first.
-            if step is not self._active[0]:
-                return
-            line = self._line()
-        self.say(line)
-
-    def _repaint(self) -> None:
+    def _repaint(self, line: str) -> None:
         with self._lock:
             width = shutil.get_terminal_size().columns - 3
-            self.stream.write(f"\r\x1b[K  {self._line()[:width]}")
+            self.stream.write(f"\r\x1b[K  {line[:width]}")
             self.stream.flush()
-
-    def _line(self) -> str:
-        return "; ".join(filter(None, (str(self.forecast), *map(str, self._active))))

@@ -69,7 +69,7 @@ class Plan:
             python=python,
             # Built here, where the registries answer: from the cluster's network they do not.
             project_images=tuple(
-                images.project_entry(image, cache, progress, PROJECT, archive)
+                images.project_entry(image, cache, progress, PROJECT, archive)[1]
                 for image in images.PROJECT_IMAGES
             ),
             node_images=template.template_entry(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.machine import facts, ways
 from tests.machine.container import Container
-from tests.machine.errors import MachineError
+from tests.machine.errors import ClusterError
 
 ENVIRONMENT = (".venv/bin/python", "-m", "tests.cluster", "env")
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return int(options.act(options))
-    except MachineError as error:
+    except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -60,7 +60,7 @@ def _env(_: argparse.Namespace) -> int:
     """Print what a shell of this machine needs to use the cluster in the container."""
     container = _container()
     if not container.runs():
-        raise MachineError("the cluster is not up: make cluster-up")
+        raise ClusterError("the cluster is not up: make cluster-up")
     printed = container.output(ENVIRONMENT).decode()
     # Each line is `export NAME=value`, and the last is `export PATH=tools:"$PATH"`.
     given = dict(word.split("=", 1) for word in shlex.split(printed) if "=" in word)
@@ -106,7 +106,7 @@ def _down(_: argparse.Namespace) -> int:
 def _container() -> Container:
     machine = facts.here()
     if machine.engines.program is None:
-        raise MachineError(ways.closed(machine))
+        raise ClusterError(ways.closed(machine))
     return Container.mine(machine.engines.program)
 
 

@@ -24,7 +24,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tests.machine import tree
-from tests.machine.errors import MachineError
+from tests.machine.errors import ClusterError
 
 HERE = Path(__file__).parent
 HOME = "/cluster"
@@ -125,7 +125,7 @@ class Container:
         """Return what a command prints that is run in the container, which runs.
 
         Raises:
-            MachineError: it fails.
+            ClusterError: it fails.
 
         """
         return self._called("exec", "--workdir", self.place, self.name, *words)
@@ -169,7 +169,7 @@ class Container:
             stdout=sys.stderr,
         )
         if done.returncode != 0:
-            raise MachineError(
+            raise ClusterError(
                 f"{Path(self.engine).name} cannot build the image (see above). If the registry of "
                 f"its base cannot be reached, {BASE} names another Debian 12 image."
             )
@@ -245,7 +245,7 @@ class Container:
         done = subprocess.run(command, check=False, input=given, capture_output=True)
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
-            raise MachineError(f"{Path(self.engine).name} {words[0]}: {said}")
+            raise ClusterError(f"{Path(self.engine).name} {words[0]}: {said}")
         return done.stdout
 
 

@@ -1,5 +1,5 @@
-"""What goes wrong on a machine, in words for the person at it."""
+"""The one error of the cluster and its machine: its text is for the person who started it."""
 
 
-class MachineError(Exception):
-    """A message that says what failed and what to do."""
+class ClusterError(RuntimeError):
+    """Something about the cluster failed; the message says what, and where to look."""

@@ -1,35 +1,50 @@
 """The project's files, on their way into the container and back."""
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import Path
 
-from tests.machine.errors import MachineError
+from tests.machine.errors import ClusterError
 
 PROJECT = Path(__file__).parents[2]
 
 
-def pack(project: Path = PROJECT) -> bytes:
-    """Return a tar archive of the files that Git knows or does not ignore.
+def files(project: Path, *below: str) -> list[str]:
+    """Return the names of the files that Git knows or does not ignore, sorted.
+
+    Args:
+        project: a clone of the repository.
+        below: paths in it; if there are some, only files in these are returned.
 
     Raises:
-        MachineError: this is no clone of the repository.
+        ClusterError: this is no clone of the repository.
 
     """
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *below]
     try:
         listed = subprocess.run(command, cwd=project, check=False, capture_output=True, text=True)
     except OSError as error:
-        raise MachineError(f"git is needed to list the project's files: {error}") from error
+        raise ClusterError(f"git is needed to list the project's files: {error}") from error
     if listed.returncode != 0:
-        raise MachineError(f"{project} is no clone of the repository: {listed.stderr.strip()}")
+        raise ClusterError(f"{project} is no clone of the repository: {listed.stderr.strip()}")
+    names = set(listed.stdout.split("\0")) - {""}
+    # One that is deleted and not yet committed is listed, too.
+    return sorted(name for name in names if os.path.lexists(project / name))
+
+
+def pack(project: Path = PROJECT) -> bytes:
+    """Return a tar archive of the project's files.
+
+    Raises:
+        ClusterError: this is no clone of the repository.
+
+    """
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name in sorted(set(listed.stdout.split("\0")) - {""}):
-            # One that is deleted and not yet committed is listed, too.
-            if (project / name).is_symlink() or (project / name).is_file():
-                tar.add(project / name, name, recursive=False, filter=_owned_by_root)
+        for name in files(project):
+            tar.add(project / name, name, recursive=False, filter=_owned_by_root)
     return archive.getvalue()
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from tests.machine.facts import GIB, Facts
 
-BACKENDS = ("embedded", "container", "kind", "existing")
-"""What CLUSTER can be."""
 WIDTH = 100
 ENGINES = "Docker or Podman, which runs with root"
 

@@ -158,7 +158,7 @@ def test_choice(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("minikube", "CLUSTER=minikube: it can be embedded, container, kind, existing"),
+        ("minikube", "CLUSTER=minikube: it can be auto, existing, kind, embedded, container"),
         ("container", "CLUSTER=container is for the commands of make"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.machine import arrive, tree
 from tests.machine.container import PASSED, Container, free_port
-from tests.machine.errors import MachineError
+from tests.machine.errors import ClusterError
 
 
 def git(where: Path, *words: str) -> str:
@@ -109,7 +109,7 @@ def test_nothing_comes_back_beside_the_project(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_no_clone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="no clone of the repository"):
+    with pytest.raises(ClusterError, match="no clone of the repository"):
         tree.pack(tmp_path)
 
 

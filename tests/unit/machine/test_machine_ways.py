@@ -1,13 +1,15 @@
 """Which way to a cluster a machine has, and what its person reads."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.machine import engine, facts, packages, ways
+from tests.machine import engine, facts, packages, tree, ways
 from tests.machine.facts import GIB, Facts
 
 PODMAN = engine.Engines("/usr/bin/podman", {"docker": "is not installed"})
@@ -132,6 +134,13 @@ def test_this_machine_is_looked_at() -> None:
     assert one.processors >= 1
     assert one.disk > 0
     assert ways.doctor(one)
+
+
+def test_no_package_is_needed() -> None:
+    # Without site-packages, as on a machine on which nothing was installed.
+    command = [sys.executable, "-S", "-m", "tests.machine", "--help"]
+    done = subprocess.run(command, cwd=tree.PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 PROGRAM = "#!/bin/sh\n{}\n"
