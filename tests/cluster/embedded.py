@@ -126,7 +126,7 @@ class EmbeddedCluster(Cluster):
 
     def is_ready(self) -> bool:
         """Whether it has come up as a whole."""
-        return self.state.ready.exists()
+        return self.state.is_ready()
 
     def states(self) -> dict[str, str]:
         """Each component, and whether it runs."""
@@ -180,7 +180,7 @@ def find(place: Place) -> EmbeddedCluster:
     Raises:
         ClusterError: none does.
     """
-    if not place.state.ready.exists() or not place.state.running():
+    if not place.state.is_ready():
         raise ClusterError(f"The cluster {place.name} is not up: make cluster-up")
     return EmbeddedCluster(place)
 
@@ -223,10 +223,10 @@ def up(
 
 def _await_other(place: Place, deadline: float) -> bool:
     """Wait for a start in another process; whether it succeeded."""
-    if not place.state.ready.exists():
+    if not place.state.is_ready():
         place.progress.say(f"Another process starts the cluster {place.name}; waiting for it")
     while place.state.running() and time.monotonic() < deadline:
-        if place.state.ready.exists():
+        if place.state.is_ready():
             return True
         time.sleep(0.1)
     return False
@@ -327,12 +327,13 @@ def end(state: State) -> None:
 
 def _sweep(state: State) -> None:
     """Remove what a cluster leaves when it was killed."""
-    if not cgroups.remove(cgroups.name(state.directory)):
-        raise ClusterError(f"Processes are left in the control group of {state.directory}")
-    shutil.rmtree(state.data, ignore_errors=True)
+    # First, and at once: the rest can take seconds, and these would say that it is up.
     files = (state.ready, state.process, state.kubeconfig, state.outer_kubeconfig)
     for path in (*files, state.directory / control.NAME):
         path.unlink(missing_ok=True)
+    if not cgroups.remove(cgroups.name(state.directory)):
+        raise ClusterError(f"Processes are left in the control group of {state.directory}")
+    shutil.rmtree(state.data, ignore_errors=True)
 
 
 def detach(process: subprocess.Popen[bytes]) -> None:

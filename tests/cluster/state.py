@@ -75,6 +75,14 @@ class State:
         with self.lock.open("rb") as file:
             return not _try_lock(file.fileno())
 
+    def is_ready(self) -> bool:
+        """Whether the cluster that runs has come up as a whole.
+
+        The file alone may be of one that was killed, while the next one, which holds the lock
+        already, has not removed it yet.
+        """
+        return self.ready.exists() and self.pid() is not None
+
     @contextmanager
     def acquire(self) -> Iterator[int | None]:
         """The lock as a descriptor to pass on, or None if the cluster runs already."""

@@ -1,5 +1,6 @@
 """Starting, watching and ending the components of a cluster; and talking to their keeper."""
 
+import io
 import os
 import signal
 from pathlib import Path
@@ -7,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import control, embedded
+from tests.cluster import control, embedded, packages
+from tests.cluster.cache import Cache
+from tests.cluster.embedded import Place
 from tests.cluster.errors import ClusterError
 from tests.cluster.process import Component, Processes
-from tests.cluster.state import State, start_time
+from tests.cluster.progress import Progress
+from tests.cluster.state import State, start_time, write_json
+from tests.cluster.versions import Versions
 
 
 @pytest.fixture
@@ -124,6 +129,46 @@ def test_a_process_number_that_was_used_again_is_not_ours(tmp_path: Path) -> Non
     state.process.write_text(f'{{"pid": {os.getpid()}, "started": "1"}}')
     assert state.pid() is None
     assert start_time(2**22 + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("ready", "started", "expected"),
+    [
+        (False, None, False),
+        (False, "now", False),
+        (True, None, False),
+        # Of a cluster that was killed: the next start holds the lock, and has not swept yet.
+        (True, "1", False),
+        (True, "now", True),
+    ],
+)
+def test_a_cluster_is_ready_if_its_process_lives(
+    tmp_path: Path, ready: bool, started: str | None, expected: bool
+) -> None:
+    state = State(tmp_path)
+    if ready:
+        state.ready.write_text("{}")
+    if started is not None:
+        since = start_time(os.getpid()) if started == "now" else started
+        write_json(state.process, {"pid": os.getpid(), "started": since})
+    assert state.is_ready() == expected
+
+
+def test_a_start_waits_for_another_that_has_not_swept_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "require_root", lambda: None)
+    monkeypatch.setattr(embedded, "prepare", lambda *_: None)
+    monkeypatch.setattr(embedded, "START_TIMEOUT", 0.5)
+    place = Place(Cache(tmp_path), Progress(io.StringIO(), tmp_path), "one")
+    place.state.directory.mkdir(parents=True)
+    place.state.ready.write_text("{}")
+    write_json(place.state.process, {"pid": os.getpid(), "started": "1"})
+    with (
+        place.state.acquire(),
+        pytest.raises(ClusterError, match="Another start of the cluster one does not come"),
+    ):
+        embedded.up(place, Versions())
 
 
 def test_an_end_takes_nothing_from_a_start_that_has_begun_since(
