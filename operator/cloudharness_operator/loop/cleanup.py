@@ -6,7 +6,6 @@ repeated.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,38 +22,58 @@ from cloudharness_operator.ports import Cluster
 ABANDONED: Final = 60.0
 """Seconds after which an unused slot of the rate limiter is dropped."""
 
+CATCH_UP: Final = 0.5
+"""Seconds of missed slots that the rate limiter makes up for at once, at most."""
+
+ROUNDING: Final = 1e-6
+
 
 class RateLimiter:
-    """Spreads keys evenly over time, however many come at once."""
+    """A token bucket that gives each key a slot, so that keys need not ask until theirs.
+
+    Slots are spread evenly over time. Keys that come late for their slots, on a busy processor, use
+    the tokens that have accumulated since, so that the rate is kept. The bucket is small: after a
+    long delay of the process most of the late keys get later slots.
+    """
 
     def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
         """Take a monotonic clock in seconds."""
-        self._gap = 1 / per_second
+        self._rate = per_second
         self._clock = clock
         self._next = 0.0
-        self._last = self._postponed = -math.inf
+        self._tokens = self._capacity = per_second * CATCH_UP
+        self._filled = clock()
         self._slots: dict[str, float] = {}
 
     def delay_for(self, key: str) -> float:
         """Return the seconds until the slot of a key; 0 uses the slot up."""
         now = self._clock()
         self._drop(now - ABANDONED)
+        self._fill(now)
         slot = self._slots.get(key)
         if slot is None:
-            slot = max(now, self._next)
-            self._next = slot + self._gap
-        if slot <= now < self._last + self._gap:
-            # After a delay of the process many slots have come at once; they stay apart.
-            slot = self._postponed = max(self._last, self._postponed) + self._gap
-        if slot <= now:
-            self._slots.pop(key, None)
-            self._last = now
-            return 0.0
-        self._slots[key] = slot
-        return slot - now
+            slot = self._reserve(key, now)
+        elif slot <= now and self._tokens < -ROUNDING:
+            del self._slots[key]  # Last again: the dict is in the order of the slots.
+            slot = self._reserve(key, now)
+        if slot > now:
+            return slot - now
+        # Slots and tokens come at the same rate but not at the same time: one token is lent.
+        self._tokens -= 1
+        del self._slots[key]
+        return 0.0
+
+    def _reserve(self, key: str, now: float) -> float:
+        debt = max(0.0, -self._tokens - ROUNDING)
+        slot = self._slots[key] = max(now + debt / self._rate, self._next)
+        self._next = slot + 1 / self._rate
+        return slot
+
+    def _fill(self, now: float) -> None:
+        self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
 
     def _drop(self, before: float) -> None:
-        # Slots are mostly given in the order of their times, and a dict keeps that order.
         while self._slots and (first := next(iter(self._slots.items())))[1] < before:
             del self._slots[first[0]]
 
