@@ -26,6 +26,7 @@ from cloudharness_operator.kube import handlers
 from cloudharness_operator.kube.cluster import KubernetesCluster
 from cloudharness_operator.kube.http import Api, ServerTime, session
 from cloudharness_operator.kube.informer import Operations, Workflows
+from cloudharness_operator.kube.recorder import EventRecorder
 from cloudharness_operator.leader.elector import ElectionConfig, ElectorThread
 from cloudharness_operator.leader.fence import Fence, FencedPublisher, LeaderOnlyHandler
 from cloudharness_operator.loop import intake
@@ -40,6 +41,7 @@ from cloudharness_operator.settings import EVERYWHERE, Settings
 from cloudharness_operator.web import serving
 
 DRAIN_SECONDS = 4.0
+FLUSH_SECONDS = 1.0
 
 log = logging.getLogger("cloudharness_operator")
 
@@ -78,22 +80,7 @@ async def run(settings: Settings) -> int:
             session(settings.account, time.monotonic, server, traces=[fence.trace()])
         )
         api = Api(settings.server, http)
-        publisher: KafkaPublisher | NullPublisher = NullPublisher(
-            time.monotonic, metrics.lost_event
-        )
-        if settings.kafka:
-            connect = partial(configuration, settings.kafka, settings.kafka_secret)
-            client = Client(connect, MODES[settings.content_mode])
-            publisher = KafkaPublisher(
-                client, queue.add, time.monotonic, metrics.event, metrics.lost_event
-            )
-            stack.push_async_callback(publisher.close)
-            metrics.follow(
-                "events_pending", "Exit events that are not acknowledged yet.", publisher.pending
-            )
-            metrics.follow(
-                "events_oldest_pending_seconds", "Age of the oldest of them.", publisher.oldest
-            )
+        publisher = _publisher(settings, queue, metrics, stack)
         metrics.follow("leading", "1 for the replica that leads.", fence.is_open)
         _follow(metrics, queue, store)
         served = _served(settings, store, metrics)
@@ -104,9 +91,13 @@ async def run(settings: Settings) -> int:
         workflows = [Workflows(api, children, one, resync) for one in namespaces]
         observer = Observer(store, publisher, Clocks(now, time.monotonic, server.now))
         cluster = KubernetesCluster(api)
-        clean_up = CleanUp(store, cluster, RateLimiter(settings.deletions, time.monotonic), now)
+        recorder = EventRecorder(api, metrics.dropped_k8s_event)
+        limiter = RateLimiter(settings.deletions, time.monotonic)
+        clean_up = CleanUp(store, cluster, recorder, limiter, now)
         outlet = FencedPublisher(publisher, fence)
-        reconciler = Reconciler(store, cluster, outlet, settings.defaults, observer, clean_up)
+        reconciler = Reconciler(
+            store, cluster, outlet, recorder, settings.defaults, observer, clean_up
+        )
         ready = ServedOnlyHandler(metrics.timed(reconciler), served, store.namespace)
         handler = LeaderOnlyHandler(ready, fence)
         elector = _elector(settings) if settings.lease else None
@@ -114,6 +105,7 @@ async def run(settings: Settings) -> int:
         async def finish() -> None:
             handler.end()
             await queue.drained(DRAIN_SECONDS)
+            await recorder.flush(FLUSH_SECONDS)
             if elector:
                 await elector.stop()
 
@@ -122,6 +114,7 @@ async def run(settings: Settings) -> int:
         lists: list[Workflows | Operations] = [*workflows, *operations.values()]
         tasks = [asyncio.create_task(one.run()) for one in lists]
         tasks += [asyncio.create_task(queue.work(handler)) for _ in range(settings.workers)]
+        tasks.append(asyncio.create_task(recorder.run()))
         if elector:
             elector.start(fence, store.enqueue_all)
             stack.push_async_callback(elector.stop)
@@ -146,6 +139,23 @@ async def run(settings: Settings) -> int:
             stop_flag=stop,
         )
         return await _together(tasks, asyncio.create_task(shell), stop)
+
+
+def _publisher(
+    settings: Settings, queue: WorkQueue, metrics: Metrics, stack: AsyncExitStack
+) -> KafkaPublisher | NullPublisher:
+    """Return the publisher of exit events, which the stack closes."""
+    if not settings.kafka:
+        return NullPublisher(time.monotonic, metrics.lost_event)
+    connect = partial(configuration, settings.kafka, settings.kafka_secret)
+    client = Client(connect, MODES[settings.content_mode])
+    publisher = KafkaPublisher(client, queue.add, time.monotonic, metrics.event, metrics.lost_event)
+    stack.push_async_callback(publisher.close)
+    metrics.follow(
+        "events_pending", "Exit events that are not acknowledged yet.", publisher.pending
+    )
+    metrics.follow("events_oldest_pending_seconds", "Age of the oldest of them.", publisher.oldest)
+    return publisher
 
 
 def _follow(metrics: Metrics, queue: WorkQueue, store: Store) -> None:

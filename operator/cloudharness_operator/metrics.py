@@ -49,6 +49,12 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._k8s_events_dropped = Counter(
+            f"{PREFIX}_kubernetes_events_dropped",
+            "Kubernetes Events that were not created.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._skipped = Counter(
             f"{PREFIX}_skipped_objects",
             "Objects, in each of their versions, that could not be read and were skipped.",
@@ -65,6 +71,10 @@ class Metrics:
     def skipped(self, kind: str, error: str) -> None:
         """Count an object that could not be read."""
         self._skipped.labels(kind, error).inc()
+
+    def dropped_k8s_event(self, reason: str) -> None:
+        """Count a Kubernetes Event that was not created."""
+        self._k8s_events_dropped.labels(reason).inc()
 
     def serve(self, namespace: str, served: Callable[[], bool]) -> None:
         """Add the gauge of a namespace."""

@@ -41,9 +41,6 @@ class Cluster(Protocol):
     ) -> Manifest:
         """Patch an operation's status, unless the operation has changed since that version."""
 
-    async def create_events(self, manifests: Sequence[Manifest]) -> None:
-        """Create Events. A failure is logged, and not raised."""
-
     async def remove_finalizer(self, child: Child) -> Child | None:
         """Remove our finalizer from a Workflow; return the Workflow, or None if it is deleted."""
 
@@ -57,6 +54,13 @@ class Cluster(Protocol):
         self, namespace: str, name: str, uid: str, resource_version: str
     ) -> Manifest | None:
         """Delete an operation as it was read; return it if a finalizer holds it, or None."""
+
+
+class Recorder(Protocol):
+    """Creates Kubernetes Events."""
+
+    def record(self, manifests: Sequence[Manifest]) -> None:
+        """Create Events soon. A failure is logged and counted, and not raised."""
 
 
 class Publisher(Protocol):

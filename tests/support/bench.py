@@ -147,7 +147,7 @@ class FakeCluster:
         }
         return self.operations[name]
 
-    async def create_events(self, manifests: Sequence[dict[str, Any]]) -> None:
+    def record(self, manifests: Sequence[dict[str, Any]]) -> None:
         self.events.extend(manifests)
 
     async def remove_finalizer(self, child: Child) -> Child | None:
@@ -238,10 +238,16 @@ class Bench:
         self.server = NOW.timestamp()
         clocks = Clocks(lambda: NOW, lambda: self.clock, lambda: self.server)
         pace = RateLimiter(2.0, lambda: self.clock)
-        clean_up = CleanUp(self.store, self.cluster, pace, clocks.wall)
+        clean_up = CleanUp(self.store, self.cluster, self.cluster, pace, clocks.wall)
         observer = Observer(self.store, self.publisher, clocks)
         self.reconciler = Reconciler(
-            self.store, self.cluster, self.publisher, defaults, observer, clean_up
+            self.store,
+            self.cluster,
+            self.publisher,
+            self.cluster,
+            defaults,
+            observer,
+            clean_up,
         )
 
     def has(self, **settings: Any) -> Bench:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -23,8 +22,6 @@ from cloudharness_operator.kube.http import JSON_PATCH, MERGE_PATCH, Api
 
 Manifest = dict[str, Any]
 
-log = logging.getLogger(__name__)
-
 
 def operations_path(namespace: str) -> str:
     """Return the path of the operations of a namespace (`""`: of all)."""
@@ -34,6 +31,11 @@ def operations_path(namespace: str) -> str:
 def workflows_path(namespace: str) -> str:
     """Return the path of the Workflows of a namespace (`""`: of all)."""
     return _path(WORKFLOW_API_VERSION, namespace, WORKFLOW_PLURAL)
+
+
+def events_path(namespace: str) -> str:
+    """Return the path of the Kubernetes Events of a namespace."""
+    return _path("events.k8s.io/v1", namespace, "events")
 
 
 def _path(api_version: str, namespace: str, plural: str) -> str:
@@ -149,18 +151,6 @@ class KubernetesCluster:
         path = f"{operations_path(namespace)}/{name}/status"
         body = {"metadata": {"resourceVersion": resource_version}, "status": changes}
         return await self._api.patch(path, body, MERGE_PATCH)
-
-    async def create_events(self, manifests: Sequence[Manifest]) -> None:
-        """Create Events. A failure is logged, and not raised."""
-        for manifest in manifests:
-            path = _path(manifest["apiVersion"], manifest["metadata"]["namespace"], "events")
-            try:
-                await self._api.post(path, manifest)
-            except (ApiError, OSError, TimeoutError) as error:
-                if isinstance(error, ApiError) and error.code == 409:
-                    continue  # It exists already, which is as good.
-                name = manifest["regarding"]["name"]
-                log.warning("Event %s of %s: %r", manifest["reason"], name, error)
 
     async def remove_finalizer(self, child: Child) -> Child | None:
         """Remove our finalizer from a Workflow; return the Workflow, or None if it is deleted."""

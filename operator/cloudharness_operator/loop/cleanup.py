@@ -17,7 +17,7 @@ from cloudharness_operator.decide.k8s_events import EventMessage
 from cloudharness_operator.decide.plan import Plan
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.loop.store import Store
-from cloudharness_operator.ports import Cluster
+from cloudharness_operator.ports import Cluster, Recorder
 
 ABANDONED: Final = 60.0
 """Seconds after which an unused slot of the rate limiter is dropped."""
@@ -84,6 +84,7 @@ class CleanUp:
 
     store: Store
     cluster: Cluster
+    recorder: Recorder
     limiter: RateLimiter
     """Of deletions, of which a great many may be due at once."""
     wall: Callable[[], datetime]
@@ -91,7 +92,7 @@ class CleanUp:
     async def __call__(self, uid: str, plan: Plan) -> float | None:
         """Apply a plan's deletions; return the seconds after which to reconcile again, or None."""
         if plan.retained_by:
-            await self._emit(uid, k8s_events.deletion_skipped(plan.retained_by))
+            self._emit(uid, k8s_events.deletion_skipped(plan.retained_by))
         if not (plan.delete_workflow or plan.delete_operation or plan.delete_pods):
             return plan.requeue_after
         if (delay := self.limiter.delay_for(uid)) > 0:
@@ -108,7 +109,7 @@ class CleanUp:
         deleted = await self.cluster.delete_pods(child)
         self.store.mark_pods_deleted(child)
         if deleted:
-            await self._emit(uid, k8s_events.pods_deleted(deleted))
+            self._emit(uid, k8s_events.pods_deleted(deleted))
 
     async def _delete_workflow(self, uid: str, child: Child) -> None:
         try:
@@ -119,7 +120,7 @@ class CleanUp:
                 self.store.reread_workflow(child, left)
             raise
         self.store.reread_workflow(child, left)
-        await self._emit(uid, k8s_events.workflow_deleted(child.name))
+        self._emit(uid, k8s_events.workflow_deleted(child.name))
 
     async def _delete_operation(self, uid: str) -> None:
         if (record := self.store.operation(uid)) is None:
@@ -134,10 +135,10 @@ class CleanUp:
             raise
         self.store.reread_operation(uid, left)
 
-    async def _emit(self, uid: str, message: EventMessage) -> None:
+    def _emit(self, uid: str, message: EventMessage) -> None:
         """Create an Event that is about no change of the status."""
         if record := self.store.operation(uid):
             key = {"namespace": record.namespace, "name": record.name, "uid": uid}
             meta = {**key, "resourceVersion": str(record.version)}
             events = k8s_events.to_manifests({"metadata": meta}, (message,), self.wall())
-            await self.cluster.create_events(events)
+            self.recorder.record(events)

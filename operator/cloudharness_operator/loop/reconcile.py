@@ -22,7 +22,7 @@ from cloudharness_operator.errors import ApiError
 from cloudharness_operator.loop.cleanup import CleanUp
 from cloudharness_operator.loop.observe import Observer
 from cloudharness_operator.loop.store import CachedOperation, Store
-from cloudharness_operator.ports import Cluster, Publisher
+from cloudharness_operator.ports import Cluster, Publisher, Recorder
 
 LOG_TIMEOUT: Final = 2.5
 """Seconds that the end of an operation waits for a log, at most."""
@@ -45,6 +45,7 @@ class Reconciler:
     store: Store
     cluster: Cluster
     publisher: Publisher
+    recorder: Recorder
     defaults: Defaults
     observer: Observer
     clean_up: CleanUp
@@ -214,7 +215,7 @@ class Reconciler:
                 await self._reread(uid, state.child)
             raise
         self.store.upsert_written_operation(reply)
-        await self._emit_events(state.status, reply)
+        self._emit_events(state.status, reply)
 
     async def _patch_status(
         self, record: CachedOperation, changes: dict[str, Any]
@@ -229,12 +230,12 @@ class Reconciler:
             log.warning("%s/%s: status without details: %s", *key[:2], error)
             return await self.cluster.patch_status(*key, less)
 
-    async def _emit_events(self, old: OperationStatus, reply: dict[str, Any]) -> None:
+    def _emit_events(self, old: OperationStatus, reply: dict[str, Any]) -> None:
         """Create the Events of a change of the status."""
         new = OperationStatus.model_validate(reply["status"], extra="ignore")
         messages = k8s_events.between(old, new)
         now = self.observer.clocks.wall()
-        await self.cluster.create_events(k8s_events.to_manifests(reply, messages, now))
+        self.recorder.record(k8s_events.to_manifests(reply, messages, now))
 
     async def _patch_workflow(self, child: Child, changes: dict[str, Any]) -> None:
         try:

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from cloudharness_operation.render import workflow
 from cloudharness_operator.decide.child import Child
-from cloudharness_operator.decide.k8s_events import EventMessage, to_manifests
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.kube.cluster import KubernetesCluster, operations_path, workflows_path
 from cloudharness_operator.kube.http import JSON_PATCH, MERGE_PATCH, Api
@@ -189,19 +188,6 @@ async def asked_for_all(cluster: KubernetesCluster) -> list[object]:
 
 def test_what_is_gone_is_no_error() -> None:
     assert asyncio.run(asked_for_all(KubernetesCluster(FakeApi(MISSING)))) == [None] * 5
-
-
-@pytest.mark.parametrize("error", [INVALID, OSError("cut off"), TimeoutError()], ids=repr)
-def test_an_event_that_cannot_be_created_is_logged(
-    error: ApiError | OSError, caplog: pytest.LogCaptureFixture
-) -> None:
-    api = FakeApi(error)
-    message = EventMessage("Complete", "done")
-    manifests = to_manifests(operation_manifest(), (message, message), NOW)
-    asyncio.run(KubernetesCluster(api).create_events(manifests))
-    path = "/apis/events.k8s.io/v1/namespaces/lab/events"
-    assert [one[:2] for one in api.asked] == [("POST", path)] * 2
-    assert caplog.text.count("Event Complete of sums") == 2
 
 
 @pytest.mark.parametrize("call", ["get_workflow", "get_operation", "remove_finalizer"])
