@@ -30,7 +30,7 @@ CLIENT_READY := $(firstword $(wildcard $(BIN)/ready) build/client-venv/bin/ready
 
 # What uses the cluster runs on this machine, or else in a container on it: tests/machine.
 ON_CLUSTER := demo test test-all test-e2e test-long faults test-engines cluster-build cluster-up install \
-	shell pictures benchmark benchmark-crowd benchmark-events
+	shell pictures benchmark benchmark-crowd benchmark-events benchmark-lifecycles
 ifneq ($(filter $(ON_CLUSTER) cluster-down env,$(MAKECMDGOALS)),)
 WAY := $(if $(PYTHON),$(shell $(MACHINE) way))
 endif
@@ -112,6 +112,10 @@ benchmark-crowd: $(BIN)/ready ## Measure what 10,000 finished operations cost on
 .PHONY: benchmark-events
 benchmark-events: $(BIN)/ready ## Measure how fast exit events are published, also after a Kafka outage
 	$(BIN)/python -m benchmarks.events
+
+.PHONY: benchmark-lifecycles
+benchmark-lifecycles: $(BIN)/ready ## Measure whole lifecycles beside a controller in Go and JobSet
+	$(BIN)/python -m benchmarks.lifecycles
 
 .PHONY: cluster-build
 cluster-build: $(BIN)/ready ## Build the cluster's components into the cache, once; start nothing

@@ -216,6 +216,9 @@ def audit_policy() -> str:
     groups = [
         {"group": "cloudharness.io"},
         {"group": "argoproj.io"},
+        # Of JobSet, which a benchmark compares.
+        {"group": "jobset.x-k8s.io"},
+        {"group": "batch"},
         {
             "group": "",
             "resources": ["configmaps", "events", "persistentvolumeclaims", "pods", "pods/log"],

@@ -1,0 +1,1 @@
+"""Whole lifecycles beside other controllers: `make benchmark-lifecycles`."""

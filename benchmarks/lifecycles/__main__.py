@@ -1,0 +1,178 @@
+"""Whole lifecycles, side by side: this operator, a controller in Go, and JobSet.
+
+One real API server, on which the benchmark plays the user and Argo, which is stopped. Each
+controller is a process; they take turns, in another order in each round. The peer in Go does the
+least that a controller can do for an operation, without validation and Kubernetes Events; JobSet
+has another kind of parent and child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from benchmarks.events import without_argo
+from benchmarks.lifecycles import accounts, arms, report, usage
+from benchmarks.lifecycles.arms import Arm, Run
+from benchmarks.lifecycles.play import Moments, Scenario, clear, create, played
+from benchmarks.lifecycles.report import Figures
+from benchmarks.lifecycles.usage import AuditLog
+from cloudharness_operator.kube.http import Api, session
+from tests.cluster import ClusterError, open_cluster
+from tests.cluster.embedded import EmbeddedCluster, Place
+from tests.support.installation import CRD
+
+COUNT: Final = int(os.environ.get("COUNT", "1000"))
+ROUNDS: Final = int(os.environ.get("ROUNDS", "3"))
+RATE: Final = 15
+"""Operations created a second, at a steady rate."""
+TIMEOUT: Final = 300.0
+SETTLING: Final = 5.0
+"""Seconds that a controller gets to start, and the audit log to be written."""
+
+
+SCENARIOS: Final = (
+    Scenario("burst", COUNT),
+    Scenario("removal", COUNT, ttl=3),
+    Scenario("steady", min(450, COUNT), rate=RATE),
+)
+
+
+def main() -> None:
+    """Measure, and print it as it comes."""
+    asked = sys.argv[1:] or [one.name for one in SCENARIOS]
+    place = Place.default("default")
+    peer, jobset = arms.obtain(place)
+    with open_cluster() as cluster, TemporaryDirectory() as directory:
+        if not isinstance(cluster, EmbeddedCluster):
+            raise ClusterError("this stops Argo: it needs the embedded cluster")
+        cluster.join()
+        for crd in (CRD, jobset / "crd.yaml"):
+            cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crd))
+        controllers = (arms.peer(peer / "peer"), arms.operator(), arms.jobset(jobset / "jobset"))
+        with accounts.namespace(cluster), without_argo(cluster):
+            bench = Bench(cluster, Path(directory))
+            for scenario in (one for one in SCENARIOS if one.name in asked):
+                print(f"\n{scenario.name}: {scenario.count} operations", flush=True)
+                report.table(asyncio.run(bench.measure(scenario, controllers)))
+
+
+class Bench:
+    """Runs controllers on a cluster, one after the other."""
+
+    def __init__(self, cluster: EmbeddedCluster, place: Path) -> None:
+        """Take a directory for files of accounts and logs."""
+        self._cluster = cluster
+        self._place = place
+        self._me = accounts.make(cluster, "benchmark", place)
+        self._runs = itertools.count()
+
+    async def measure(
+        self, scenario: Scenario, controllers: Sequence[Arm]
+    ) -> dict[str, list[Figures]]:
+        """Return the figures of each round of each controller, by its name."""
+        found: dict[str, list[Figures]] = {arm.name: [] for arm in controllers}
+        async with session(self._me.directory, time.monotonic) as http:
+            api = Api(self._me.server, http)
+            for turn in range(ROUNDS):
+                first = turn % len(controllers)
+                for arm in (*controllers[first:], *controllers[:first]):
+                    figures = await self._once(api, scenario, arm)
+                    print(
+                        f"  {turn + 1}. {arm.name}: {figures.per_second:.1f} a second", flush=True
+                    )
+                    found[arm.name].append(figures)
+        return found
+
+    async def _once(self, api: Api, scenario: Scenario, arm: Arm) -> Figures:
+        name = f"lifecycles-{next(self._runs)}"
+        directory = self._place / name
+        directory.mkdir()
+        account = accounts.make(self._cluster, name, directory)
+        run = Run(account, name, directory, scenario.ttl)
+        await api.post("/api/v1/namespaces", {"metadata": {"name": name}})
+        try:
+            async with played(api, arm.shape, name) as moments:
+                return await Round(api, scenario, arm, run, moments).measure(
+                    AuditLog(self._cluster.logs / "audit.log")
+                )
+        finally:
+            await clear(api, arm.shape, name)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run of a controller, from its start to its end."""
+
+    api: Api
+    scenario: Scenario
+    arm: Arm
+    run: Run
+    moments: Moments
+
+    async def measure(self, log: AuditLog) -> Figures:
+        """Start the controller, create the parents, wait for their ends, and stop it."""
+        with _process(self.arm, self.run) as process:
+            await asyncio.sleep(SETTLING)
+            size, before = log.size(), usage.of_process(process.pid)
+            begun = time.monotonic()
+            await create(self.api, self.arm.shape, self.run.namespace, self.moments, self.scenario)
+            ends = await self._ends(process, begun + TIMEOUT)
+            after = usage.of_process(process.pid)
+            await asyncio.sleep(SETTLING)
+        writes, refused = log.writes(size, self.run.account.user)
+        count = self.scenario.count
+        return Figures(
+            per_second=count / (max(ends) - begun),
+            child=_between(self.moments.created, self.moments.child),
+            recorded=_between(self.moments.ended, self.moments.recorded),
+            cpu=(after.cpu - before.cpu) * 1000 / count,
+            resident=after.resident,
+            writes={what: number / count for what, number in writes.items()},
+            refused=refused,
+        )
+
+    async def _ends(self, process: subprocess.Popen[bytes], deadline: float) -> list[float]:
+        """Wait until all lifecycles are over; return when each was."""
+        expires = self.scenario.ttl is not None
+        over = self.moments.removed if expires else self.moments.recorded
+        while len(over) < self.scenario.count:
+            if process.poll() is not None or time.monotonic() > deadline:
+                end = (self.run.place / "log").read_text(errors="replace")[-3000:]
+                raise ClusterError(
+                    f"{self.arm.name}: {len(over)} of {self.scenario.count} are over:\n{end}"
+                )
+            await asyncio.sleep(0.05)
+        return list(over.values())
+
+
+@contextmanager
+def _process(arm: Arm, run: Run) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a controller, and end it."""
+    with arm.start(run) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _between(first: dict[str, float], second: dict[str, float]) -> list[float]:
+    return sorted(second[name] - at for name, at in first.items() if name in second)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The controllers that are compared, and how each is built and started."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks.lifecycles.accounts import Account
+from benchmarks.lifecycles.shapes import IMAGE, JOBSET, OPERATION, Shape, workflow
+from tests.cluster import build
+from tests.cluster.cache import Entry
+from tests.cluster.embedded import Place
+from tests.cluster.progress import Step
+
+GO: Final = Path(__file__).with_name("go")
+GO_VERSION: Final = (1, 25)
+"""The oldest that compiles both."""
+JOBSET_MODULE: Final = "sigs.k8s.io/jobset"
+JOBSET_VERSION: Final = "v0.12.0"
+JOBSET_CRD: Final = "config/components/crd/bases/jobset.x-k8s.io_jobsets.yaml"
+# As it comes, but for what one process on a loopback does not need.
+JOBSET_CONFIG: Final = """
+apiVersion: config.jobset.x-k8s.io/v1alpha1
+kind: Configuration
+health: {healthProbeBindAddress: "127.0.0.1:0"}
+metrics: {bindAddress: "127.0.0.1:0"}
+webhook: {port: %d}
+leaderElection: {leaderElect: false}
+internalCertManagement: {enable: false}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a controller."""
+
+    account: Account
+    namespace: str
+    place: Path
+    """A directory of its own."""
+    ttl: int | None
+    """Seconds after which the child of an ended parent is deleted."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A controller."""
+
+    name: str
+    shape: Shape
+    command: Callable[[Run], Sequence[str]]
+    environment: Callable[[Run], Mapping[str, str]] = field(default=lambda _: {})
+
+    def start(self, run: Run) -> subprocess.Popen[bytes]:
+        """Start it as a process of its own; its log is in the run's directory."""
+        environment = {**os.environ, "KUBECONFIG": str(run.account.kubeconfig)}
+        with (run.place / "log").open("wb") as log:
+            return subprocess.Popen(
+                [*self.command(run)],
+                env={**environment, **self.environment(run)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+
+def operator(kafka: str = "", **settings: str) -> Arm:
+    """Return this operator, with the chart's settings but for those given."""
+
+    def environment(run: Run) -> dict[str, str]:
+        return {
+            **run.account.environment,
+            "WATCH_NAMESPACES": run.namespace,
+            "TASK_IMAGE": IMAGE,
+            "HTTP_PORT": str(_free_port()),
+            **({"KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {}),
+            **settings,
+        }
+
+    name = "operator, Kafka" if kafka else "operator"
+    command = (sys.executable, "-m", "cloudharness_operator")
+    return Arm(name, OPERATION, lambda _: command, environment)
+
+
+def peer(program: Path) -> Arm:
+    """Return the least that a controller in Go does."""
+
+    def command(run: Run) -> list[str]:
+        template = run.place / "workflow.json"
+        template.write_text(json.dumps(workflow()))
+        given = (f"-template={template}", f"-namespace={run.namespace}", f"-ttl={run.ttl or 0}s")
+        return [str(program), *given]
+
+    return Arm("Go peer", OPERATION, command)
+
+
+def jobset(program: Path) -> Arm:
+    """Return JobSet's controller, as it comes, without its admission webhooks."""
+
+    def command(run: Run) -> list[str]:
+        config = run.place / "jobset.yaml"
+        config.write_text(JOBSET_CONFIG % _free_port())
+        # It serves its webhooks, though nothing calls them.
+        serving = run.place / "k8s-webhook-server" / "serving-certs"
+        serving.mkdir(parents=True)
+        key, certificate = ("-keyout", str(serving / "tls.key")), ("-out", str(serving / "tls.crt"))
+        request = ("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=jobset")
+        subprocess.run([*request, *key, *certificate], check=True, capture_output=True)
+        return [str(program), f"--config={config}"]
+
+    # Below $TMPDIR is where controller-runtime looks for the certificate.
+    return Arm("JobSet", JOBSET, command, lambda run: {"TMPDIR": str(run.place)})
+
+
+def obtain(place: Place) -> tuple[Path, Path]:
+    """Build the peer and JobSet into the cache, once; return the directories of both."""
+    environment = build.go_environment(place.cache, GO_VERSION, place.progress)
+    entries = (_peer_entry(environment), _jobset_entry(environment))
+    one, other = (place.cache.obtain(entry, place.progress) for entry in entries)
+    return one, other
+
+
+def _peer_entry(environment: dict[str, str]) -> Entry:
+    module = GO / "peer"
+
+    def make(place: Path, step: Step) -> None:
+        build.go_build(step, module, environment, "", place / "peer", ".")
+
+    return Entry("benchmark-peer", build.contents(module, "go.mod", "go.sum", "main.go"), make, 90)
+
+
+def _jobset_entry(environment: dict[str, str]) -> Entry:
+    module = GO / "jobset"
+
+    def make(place: Path, step: Step) -> None:
+        build.go_build(step, module, environment, "", place / "jobset", JOBSET_MODULE)
+        what = f"{JOBSET_MODULE}@{JOBSET_VERSION}"
+        source = build.module_source(what, module, place / "source", environment)
+        shutil.copyfile(source / JOBSET_CRD, place / "crd.yaml")
+        shutil.rmtree(source)
+
+    inputs = build.contents(module, "go.mod", "go.sum")
+    return Entry(f"benchmark-jobset-{JOBSET_VERSION}", inputs, make, 120)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])

@@ -1,0 +1,147 @@
+"""Plays the user, who creates parents, and the engine, which runs their children."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from benchmarks.lifecycles.shapes import Shape
+from cloudharness_operator.errors import ApiError
+from cloudharness_operator.kube.http import MERGE_PATCH, Api
+
+Manifest = dict[str, Any]
+
+RUNS: Final = 1.0
+"""Seconds that a child runs."""
+AT_ONCE: Final = 32
+"""Requests of the user at once, if there is no rate."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the user creates."""
+
+    name: str
+    count: int
+    rate: float = 0.0
+    """Parents a second; 0: as fast as `AT_ONCE` requests can."""
+    ttl: int | None = None
+    """Seconds after which the child of an ended parent is deleted. A lifecycle is over when its
+    child is deleted, or without this, when the parent's status says that it has ended."""
+
+
+@dataclass
+class Moments:
+    """When something happened to each parent, by its name, in seconds of one clock."""
+
+    created: dict[str, float] = field(default_factory=dict)
+    child: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+    """When the engine has written the end of the child."""
+    recorded: dict[str, float] = field(default_factory=dict)
+    """When the parent's status said that it has ended."""
+    removed: dict[str, float] = field(default_factory=dict)
+    """When the child was deleted."""
+
+
+@asynccontextmanager
+async def played(api: Api, shape: Shape, namespace: str) -> AsyncIterator[Moments]:
+    """Run the children of a namespace, and note what happens, while this is open."""
+    moments = Moments()
+    tasks = [
+        asyncio.create_task(_run_children(api, shape, namespace, moments)),
+        asyncio.create_task(_watch_parents(api, shape, namespace, moments)),
+    ]
+    try:
+        yield moments
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def create(
+    api: Api, shape: Shape, namespace: str, moments: Moments, scenario: Scenario
+) -> None:
+    """Create the parents of a scenario."""
+    gate, begun = asyncio.Semaphore(AT_ONCE), time.monotonic()
+
+    async def one(number: int) -> None:
+        name = f"op-{number}"
+        async with gate:
+            await api.post(shape.parents(namespace), shape.parent(name, scenario.ttl))
+            moments.created[name] = time.monotonic()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(scenario.count):
+            if scenario.rate:
+                due = begun + number / scenario.rate
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            group.create_task(one(number))
+
+
+async def _run_children(api: Api, shape: Shape, namespace: str, moments: Moments) -> None:
+    path = shape.children(namespace)
+
+    async def run(name: str, parent: str) -> None:
+        target = f"{path}/{name}{shape.status}"
+        await api.patch(target, shape.running(), MERGE_PATCH)
+        await asyncio.sleep(RUNS)
+        await api.patch(target, shape.succeeded(), MERGE_PATCH)
+        moments.ended[parent] = time.monotonic()
+
+    async with asyncio.TaskGroup() as group:
+        async for event in _events(api, path):
+            meta = event["object"]["metadata"]
+            parent = meta["ownerReferences"][0]["name"]
+            if event["type"] == "ADDED":
+                moments.child[parent] = time.monotonic()
+                group.create_task(run(meta["name"], parent))
+            elif event["type"] == "DELETED":
+                moments.removed[parent] = time.monotonic()
+
+
+async def _watch_parents(api: Api, shape: Shape, namespace: str, moments: Moments) -> None:
+    async for event in _events(api, shape.parents(namespace)):
+        if shape.has_ended(event["object"].get("status") or {}):
+            moments.recorded.setdefault(event["object"]["metadata"]["name"], time.monotonic())
+
+
+async def _events(api: Api, path: str) -> AsyncIterator[Manifest]:
+    """Watch an empty collection from now on."""
+    version = ""
+    async for page in api.pages(path):
+        version = page.version
+    while True:
+        async for event in api.watch(path, version):
+            version = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                yield event
+
+
+async def clear(api: Api, shape: Shape, namespace: str) -> None:
+    """Delete a namespace, and wait until its parents and children are gone."""
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    for path in (shape.parents(namespace), shape.children(namespace)):
+        await api.delete(path, body)
+    await api.delete(f"/api/v1/namespaces/{namespace}", body)
+    for path in (shape.parents(namespace), shape.children(namespace)):
+        async with asyncio.timeout(300):
+            while found := [one async for page in api.pages(path) for one in page.items]:
+                for one in found:
+                    await _unblock(api, f"{path}/{one['metadata']['name']}")
+                await asyncio.sleep(0.5)
+
+
+async def _unblock(api: Api, path: str) -> None:
+    # The controller that would remove its finalizers has ended.
+    with suppress(ApiError):
+        await api.patch(path, {"metadata": {"finalizers": None}}, MERGE_PATCH)
