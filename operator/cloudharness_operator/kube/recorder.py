@@ -21,9 +21,6 @@ Manifest = dict[str, Any]
 CAPACITY: Final = 2000
 """Events that wait to be sent, at most: about 5 MB."""
 
-SENDERS: Final = 2
-"""Events that are sent at once."""
-
 FULL: Final = "QueueFull"
 """The reason of an Event that was not sent."""
 
@@ -53,21 +50,18 @@ class EventRecorder:
                 self._is_full = True
 
     async def run(self) -> None:
-        """Send what is recorded, for ever."""
-        await asyncio.gather(*(self._send_all() for _ in range(SENDERS)))
-
-    async def flush(self, seconds: float) -> None:
-        """Wait until all that was recorded is sent, but not longer than this."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._queue.join(), seconds)
-
-    async def _send_all(self) -> None:
+        """Send what is recorded, for ever; one at a time, so that all other requests come first."""
         while True:
             manifest = await self._queue.get()
             try:
                 await self._send(manifest)
             finally:
                 self._queue.task_done()
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until all that was recorded is sent, but not longer than this."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._queue.join(), seconds)
 
     async def _send(self, manifest: Manifest) -> None:
         try:
