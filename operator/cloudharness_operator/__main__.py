@@ -124,13 +124,15 @@ async def run(settings: Settings) -> int:
                 settings.account,
                 time.monotonic,
                 server,
-                responses=handlers.responses(lambda namespace: operations[namespace].list_again()),
+                responses=handlers.responses(
+                    sink, lambda namespace: operations[namespace].list_again()
+                ),
             )
         )
         stop = asyncio.Event()
         everywhere = settings.namespaces == EVERYWHERE
         shell = kopf.operator(
-            registry=handlers.registry(sink, settings.server, watching, finish),
+            registry=handlers.registry(settings.server, watching, finish),
             settings=handlers.settings(),
             clusterwide=everywhere,
             namespaces=() if everywhere else settings.namespaces,

@@ -22,8 +22,6 @@ LARGE: Final = 64 * 1024
 REDUCED: Final = "reduced"
 """Field of a reduced operation. The API server stores no field of that name."""
 
-_SHALLOW: Final = 500
-"""Lists and objects of a text that are few enough for any decoder, however they are nested."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _METADATA: Final = (
     *("name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp"),
@@ -69,25 +67,6 @@ def shallow(text: bytes, levels: int) -> bytes:
                 begin = found.end()
             depth -= 1
     return b"".join((*parts, text[begin:]))
-
-
-def event(line: bytes) -> bytes:
-    """Return an event of a watch of operations so that any decoder can read it.
-
-    An operation that is large is reduced. A line that is no such event stays as it is.
-    """
-    if len(line) <= LARGE and line.count(b"{") + line.count(b"[") <= _SHALLOW:
-        return line
-    try:
-        found = loads(line)
-    except ValueError:
-        return line
-    text = encoded(found)
-    if len(line) <= LARGE and isinstance(text, bytes):
-        return text
-    if not isinstance(found, dict) or found.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
-        return line
-    return orjson.dumps({**found, "object": reduced(found["object"])})
 
 
 def encoded(value: Any) -> bytes | str:  # noqa: ANN401 - any JSON.

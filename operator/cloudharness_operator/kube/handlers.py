@@ -1,21 +1,19 @@
-"""kopf as the shell: it watches operations, and every event becomes a key in the queue.
+"""kopf as the shell: it logs in, watches operations, resumes broken watches, and ends in order.
 
-kopf's handlers that keep state on the object (create, update, timers, daemons, indices) are not
-used: they write to every object, and lose what fails (docs/decisions/0002).
-
-kopf decodes what it watches by itself, and ends the process if it cannot. So its session checks
-each line of a watch first. Of a list kopf gets the version alone, from which it then watches:
-`informer.Operations` lists the operations, within bounds of memory that kopf does not have
-(docs/decisions/0022).
+For each object kopf would keep a task, a queue and a memory, and copy each of its events. So its
+session takes the events from the stream, passes them to the sink, and gives kopf bookmarks instead:
+the versions from which it resumes a broken watch. Of a list kopf gets the version alone, from which
+it then watches: `informer.Operations` lists the operations (docs/decisions/0002).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, cast
+from typing import Any, Final
 
 import aiohttp
 import kopf
+import orjson
 from typing_extensions import override
 
 from cloudharness_operation.names import API_VERSION, GROUP, PLURAL, VERSION
@@ -23,14 +21,14 @@ from cloudharness_operator import bounded_json
 from cloudharness_operator.kube.http import lines
 from cloudharness_operator.ports import Sink
 
+CHANGES: Final = ("ADDED", "MODIFIED", "DELETED")
+"""Types of the events of a watch that are about an object."""
+
 
 def registry(
-    sink: Sink,
-    server: str,
-    http: aiohttp.ClientSession,
-    drain: Callable[[], Awaitable[None]],
+    server: str, http: aiohttp.ClientSession, drain: Callable[[], Awaitable[None]]
 ) -> kopf.OperatorRegistry:
-    """Return kopf's handlers: log in, pass each event to the sink, and drain at the end."""
+    """Return kopf's handlers: log in, watch operations, and drain at the end."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -38,12 +36,8 @@ def registry(
         return kopf.AiohttpSession(server=server, aiohttp_session=http)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
-    async def observed(event: kopf.RawEvent, **_: object) -> None:
-        manifest: dict[str, Any] = cast("Any", event["object"])
-        if event["type"] == "DELETED":
-            sink.remove(manifest)
-        else:
-            sink.upsert(manifest)
+    async def watched(**_: object) -> None:
+        """Make kopf watch operations; `_Events` has their events before kopf."""
 
     @kopf.on.cleanup(registry=handlers)
     async def finish(**_: object) -> None:
@@ -56,17 +50,12 @@ def registry(
 def settings() -> kopf.OperatorSettings:
     """Return kopf's settings, with everything off that writes, scans or gives up."""
     chosen = kopf.OperatorSettings()
-    chosen.persistence.diffbase_storage = _NoDiff()
-    chosen.persistence.progress_storage = _NoProgress()
     chosen.posting.enabled = False
     chosen.peering.standalone = True
     # The scan would watch CRDs and namespaces, which takes rights over the whole cluster.
     chosen.scanning.disabled = True
     # Only the version of its lists is used, see `responses`.
     chosen.watching.chunk_size = 1
-    chosen.queueing.idle_timeout = 0.5
-    chosen.queueing.exit_timeout = 5
-    chosen.queueing.error_delays = (0.5, 1, 2, 5, 10, 30)
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
     chosen.networking.error_backoffs = _Patience()
@@ -84,51 +73,11 @@ class _Patience:
             delay = min(15.0, delay * 2)
 
 
-class _NoDiff(kopf.DiffBaseStorage):
-    """Keeps no copy of the object, since no handler asks what has changed in it."""
-
-    @override
-    def build(self, **_: object) -> kopf.BodyEssence:
-        return kopf.BodyEssence({})
-
-    @override
-    def fetch(self, **_: object) -> kopf.BodyEssence | None:
-        return None
-
-    @override
-    def store(self, **_: object) -> None:
-        return
-
-
-class _NoProgress(kopf.ProgressStorage):
-    """Keeps no progress of handlers, since none can be retried."""
-
-    @override
-    def fetch(self, **_: object) -> None:
-        return None
-
-    @override
-    def store(self, **_: object) -> None:
-        return
-
-    @override
-    def purge(self, **_: object) -> None:
-        return
-
-    @override
-    def touch(self, **_: object) -> None:
-        return
-
-    @override
-    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
-        return essence
-
-
-def responses(listed: Callable[[str], None]) -> type[aiohttp.ClientResponse]:
+def responses(sink: Sink, listed: Callable[[str], None]) -> type[aiohttp.ClientResponse]:
     """Return the class of responses of kopf's session.
 
-    `listed` is called with the namespace (`""`: all) of each list of operations with which kopf
-    begins a watch.
+    The events of its watches are passed to the sink. `listed` is called with the namespace (`""`:
+    all) of each list of operations with which kopf begins a watch.
     """
 
     class Response(aiohttp.ClientResponse):
@@ -138,7 +87,7 @@ def responses(listed: Callable[[str], None]) -> type[aiohttp.ClientResponse]:
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             found = await super().start(connection)
             if self.status < 400 and "watch" in self.url.query:
-                self.content = _Checked(self.content)  # type: ignore[assignment]
+                self.content = _Events(self.content, sink)  # type: ignore[assignment]
             return found
 
         @override
@@ -162,16 +111,31 @@ def _namespace(path: str) -> str | None:
     return root.removeprefix("/namespaces/")
 
 
-class _Checked:
-    """A stream whose lines can all be decoded."""
+class _Events:
+    """The stream of a watch, whose events go to the sink."""
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
+    def __init__(self, content: aiohttp.StreamReader, sink: Sink) -> None:
         self._content = content
+        self._sink = sink
 
     async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
-        """Yield a line at a time, as a chunk."""
+        """Yield a line for each of the stream: a bookmark instead of a change."""
         async for line in lines(self._content):
-            yield bounded_json.event(line) + b"\n"
+            yield passed_on(line, self._sink) + b"\n"
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever aiohttp's own has.
         return getattr(self._content, name)
+
+
+def passed_on(line: bytes, sink: Sink) -> bytes:
+    """Pass a change to the sink and return a bookmark; return any other line as it is."""
+    try:
+        event = bounded_json.loads(line)
+    except ValueError:
+        return line  # kopf reports it.
+    if not isinstance(event, dict) or event.get("type") not in CHANGES:
+        return line
+    manifest = event["object"]
+    (sink.remove if event["type"] == "DELETED" else sink.upsert)(manifest)
+    version = manifest["metadata"]["resourceVersion"]
+    return orjson.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}})

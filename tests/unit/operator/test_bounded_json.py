@@ -8,11 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from cloudharness_operation.bounds import MAX_DEPTH as MAX_ALLOWED
-from cloudharness_operation.bounds import is_deeper
 from cloudharness_operator import bounded_json
-from cloudharness_operator.bounded_json import LARGE, MAX_DEPTH, REDUCED
-from tests.support.builders import NAME, UID, operation_manifest
+from cloudharness_operator.bounded_json import MAX_DEPTH
 
 
 def brackets(levels: int) -> bytes:
@@ -46,57 +43,6 @@ def test_json_of_any_depth_is_read(levels: int) -> None:
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         bounded_json.loads(text)
-
-
-def event(args: str, kind: str = "MODIFIED") -> bytes:
-    """Return an event about an operation with arguments."""
-    task = {"name": "t", "python": {"source": "x", "function": "f", "args": {"a": "ARGS"}}}
-    found = operation_manifest(task, metadata={"labels": {"a": "b"}, "annotations": {"c": "d"}})
-    text = json.dumps({"type": kind, "object": found}).replace('"ARGS"', args)
-    return text.encode()
-
-
-@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
-@pytest.mark.parametrize(
-    "args",
-    [
-        json.dumps([{}] * 400_000),
-        json.dumps("x" * LARGE),
-        json.dumps('[{"' * LARGE),
-    ],
-    ids=["objects", "text", "brackets"],
-)
-def test_an_operation_that_is_too_much_is_reduced(args: str, kind: str) -> None:
-    line = bounded_json.event(event(args, kind))
-    found = json.loads(line)
-    assert len(line) < 2000
-    assert found["type"] == kind
-    assert found["object"][REDUCED] is True
-    assert (found["object"]["metadata"]["uid"], found["object"]["metadata"]["name"]) == (UID, NAME)
-    assert found["object"]["metadata"]["labels"] == {"a": "b"}
-    assert found["object"]["metadata"]["annotations"] == {"c": ""}
-
-
-@pytest.mark.parametrize("levels", [300, 600, 1200, 9990])
-def test_an_operation_that_is_too_deep_can_be_decoded_and_is_still_too_deep(levels: int) -> None:
-    found = json.loads(bounded_json.event(event(brackets(levels).decode())))
-    if REDUCED not in found["object"]:
-        args = found["object"]["spec"]["tasks"][0]["python"]["args"]
-        assert is_deeper(args, MAX_ALLOWED)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        event("1"),
-        event(brackets(MAX_DEPTH).decode()),
-        b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}}',
-        b'{"type": "ERROR", "object": {"code": 410}}',
-        b"no JSON " + b"[" * 600,
-    ],
-)
-def test_all_others_stay_as_they_are(line: bytes) -> None:
-    assert bounded_json.event(line) == line
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from cloudharness_operator.decide import control, decision, details, expiry, inv
 from cloudharness_operator.decide.child import Child
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.kube import http
-from cloudharness_operator.kube.handlers import responses
+from cloudharness_operator.kube.handlers import passed_on, responses
 from cloudharness_operator.kube.http import PAGE, Api
 from cloudharness_operator.loop import intake, queue, reconcile
 from cloudharness_operator.loop.queue import MAX_FAILURES, WorkQueue
@@ -366,13 +366,74 @@ def test_a_list_of_large_objects_is_read_in_small_pages(
     assert set(asked) <= limits
 
 
-def test_kopf_gets_events_that_it_can_read_and_the_version_of_a_list() -> None:
+class NotedSink:
+    """Notes what it is passed."""
+
+    def __init__(self) -> None:
+        self.passed: list[tuple[str, str]] = []
+
+    def upsert(self, manifest: dict[str, Any]) -> str:
+        self.passed.append(("upsert", manifest["metadata"]["resourceVersion"]))
+        return ""
+
+    def remove(self, manifest: dict[str, Any]) -> None:
+        self.passed.append(("remove", manifest["metadata"]["resourceVersion"]))
+
+    def listed(self, namespace: str, found: set[str], version: int) -> None:
+        self.passed.append(("listed", f"{namespace} {found} {version}"))
+
+    def failed(self, namespace: str, error: Exception) -> None:
+        self.passed.append(("failed", f"{namespace} {error}"))
+
+
+def a_change(kind: str, version: int, **fields: Any) -> bytes:
+    return json.dumps(
+        {"type": kind, "object": operation_manifest(version=version) | fields}
+    ).encode()
+
+
+def bookmark(version: str) -> dict[str, Any]:
+    return {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
+
+
+EXPIRED = {"type": "ERROR", "object": {"code": 410}}
+DEEP = a_change("MODIFIED", 8, spec="DEEP").replace(b'"DEEP"', b"[" * 10_000 + b"]" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "passed", "rest"),
+    [
+        (a_change("ADDED", 7), [("upsert", "7")], bookmark("7")),
+        (a_change("MODIFIED", 8), [("upsert", "8")], bookmark("8")),
+        (a_change("DELETED", 9), [("remove", "9")], bookmark("9")),
+        (DEEP, [("upsert", "8")], bookmark("8")),
+        (json.dumps(bookmark("10")).encode(), [], bookmark("10")),
+        (
+            b'{"type": "ERROR", "object": {"code": 410}}',
+            [],
+            {"type": "ERROR", "object": {"code": 410}},
+        ),
+        (b'{"type": "NEW", "object": {}}', [], {"type": "NEW", "object": {}}),
+        (b"[1]", [], [1]),
+        (b"<html>", [], None),
+    ],
+)
+def test_the_sink_gets_the_changes_and_kopf_their_versions(
+    line: bytes, passed: list[tuple[str, str]], rest: object
+) -> None:
+    sink = NotedSink()
+    found = passed_on(line, sink)
+    assert sink.passed == passed
+    if rest is None:
+        assert found == line
+    else:
+        assert json.loads(found) == rest
+
+
+def test_kopf_gets_bookmarks_and_the_version_of_a_list() -> None:
     deep = operation_manifest() | {"spec": {"deep": json.loads("[" * 400 + "]" * 400)}}
-    events = [
-        {"type": "ADDED", "object": operation_manifest()},
-        {"type": "MODIFIED", "object": operation_manifest(spec={"tasks": [LARGE_TASK]})},
-    ]
     listed: list[str] = []
+    sink = NotedSink()
 
     async def handler(request: web.Request) -> web.StreamResponse:
         if "watch" not in request.query:
@@ -380,14 +441,14 @@ def test_kopf_gets_events_that_it_can_read_and_the_version_of_a_list() -> None:
             return web.json_response({"metadata": meta, "items": [deep]})
         reply = web.StreamResponse()
         await reply.prepare(request)
-        for event in events:
-            await reply.write(json.dumps(event).encode() + b"\n")
+        for version in (78, 79):
+            await reply.write(a_change("MODIFIED", version, spec={"tasks": [LARGE_TASK]}) + b"\n")
         return reply
 
     async def run() -> None:
         app = web.Application()
         app.router.add_get("/{path:.*}", handler)
-        kind = responses(listed.append)
+        kind = responses(sink, listed.append)
         async with (
             TestServer(app, host="127.0.0.1") as server,
             aiohttp.ClientSession(server.make_url("/"), response_class=kind) as http,
@@ -403,7 +464,7 @@ def test_kopf_gets_events_that_it_can_read_and_the_version_of_a_list() -> None:
             assert listed == ["lab", ""]
             async with http.get(OPERATIONS, params={"watch": "true"}) as reply:
                 lines = [json.loads(line) async for line in reply.content.iter_chunked(1024)]
-        assert lines[0] == events[0]
-        assert lines[1]["object"]["reduced"] is True
+        assert lines == [bookmark("78"), bookmark("79")]
+        assert sink.passed == [("upsert", "78"), ("upsert", "79")]
 
     asyncio.run(run())
