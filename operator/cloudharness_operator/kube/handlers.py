@@ -8,6 +8,7 @@ it then watches: `informer.Operations` lists the operations (docs/decisions/0002
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -23,6 +24,10 @@ from cloudharness_operator.ports import Sink
 
 CHANGES: Final = ("ADDED", "MODIFIED", "DELETED")
 """Types of the events of a watch that are about an object."""
+EXPIRED: Final = b'{"type": "ERROR", "object": {"code": 410}}'
+"""The error of a watch after which kopf lists again, and watches anew."""
+
+log = logging.getLogger(__name__)
 
 
 def registry(
@@ -128,14 +133,21 @@ class _Events:
 
 
 def passed_on(line: bytes, sink: Sink) -> bytes:
-    """Pass a change to the sink and return a bookmark; return any other line as it is."""
+    """Pass a change to the sink and return a bookmark; return any other line as it is.
+
+    An error becomes the one after which kopf begins anew: kopf ends the process for all others.
+    """
     try:
         event = bounded_json.loads(line)
     except ValueError:
         return line  # kopf reports it.
-    if not isinstance(event, dict) or event.get("type") not in CHANGES:
+    kind = event.get("type") if isinstance(event, dict) else None
+    if kind == "ERROR":
+        log.info("watching operations: %s", event.get("object"))
+        return EXPIRED
+    if kind not in CHANGES:
         return line
     manifest = event["object"]
-    (sink.remove if event["type"] == "DELETED" else sink.upsert)(manifest)
+    (sink.remove if kind == "DELETED" else sink.upsert)(manifest)
     version = manifest["metadata"]["resourceVersion"]
     return orjson.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}})

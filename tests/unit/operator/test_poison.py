@@ -408,11 +408,9 @@ DEEP = a_change("MODIFIED", 8, spec="DEEP").replace(b'"DEEP"', b"[" * 10_000 + b
         (a_change("DELETED", 9), [("remove", "9")], bookmark("9")),
         (DEEP, [("upsert", "8")], bookmark("8")),
         (json.dumps(bookmark("10")).encode(), [], bookmark("10")),
-        (
-            b'{"type": "ERROR", "object": {"code": 410}}',
-            [],
-            {"type": "ERROR", "object": {"code": 410}},
-        ),
+        (json.dumps(EXPIRED).encode(), [], EXPIRED),
+        # kopf would end the process.
+        (b'{"type": "ERROR", "object": {"code": 500, "message": "no etcd"}}', [], EXPIRED),
         (b'{"type": "NEW", "object": {}}', [], {"type": "NEW", "object": {}}),
         (b"[1]", [], [1]),
         (b"<html>", [], None),
