@@ -78,7 +78,8 @@ def site(flux: Flux, shared: Installation, tmp_path: Path) -> Iterator[Site]:
         yield one
         flux.delete(one.name)
     # What it has made goes with it.
-    eventually(lambda: shared.find(FULL_KIND) == [])
+    made = f"kustomize.toolkit.fluxcd.io/name={one.name}"
+    eventually(lambda: shared.find(FULL_KIND, labels=made) == [])
 
 
 def ready(states: list[Manifest | None], revision: str) -> list[str]:
