@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cloudharness.workflows import _layout
 from cloudharness.workflows._pod_patch import PodPatch
-from cloudharness.workflows._task_spec import with_tasks
+from cloudharness.workflows._task_spec import task_names, with_tasks
 from cloudharness.workflows.errors import bad
 
 Manifest = dict[str, Any]
@@ -152,21 +152,18 @@ def _with_templates(
             f"the templates {', '.join(unknown)} are not run by any task, nor by onExit: add tasks "
             "to the operation",
         )
-    arranging = set(before)
+    for name in sorted(before.keys() - task_names(spec)):
+        if before[name] != after[name]:
+            raise bad(what, f"the template {name!r} arranges the tasks and cannot be changed")
 
     def changed(task: Manifest) -> Manifest:
         name = task["name"]
         if name not in before:
             return task  # The exit task that the override adds.
-        arranging.discard(name)
         made = with_template(task, before[name], after[name], f"{what}: template {name!r}")
         return _with_volumes(made, after[name], volumes)
 
-    spec = with_tasks(spec, changed)
-    for name in arranging:
-        if before[name] != after[name]:
-            raise bad(what, f"the template {name!r} arranges the tasks and cannot be changed")
-    return spec
+    return with_tasks(spec, changed)
 
 
 def _with_volumes(task: Manifest, template: Manifest, volumes: Iterable[Manifest]) -> Manifest:

@@ -142,6 +142,12 @@ def task(
         raise bad(what, problems(error)) from error
 
 
+def task_names(spec: Mapping[str, Any]) -> set[str]:
+    """Return the names of the tasks in the spec of an operation, also of the exit task."""
+    exit_task = (spec.get("onExit") or {}).get("task")
+    return {one["name"] for one in (*spec["tasks"], *([exit_task] if exit_task else ()))}
+
+
 def with_tasks(
     spec: Mapping[str, Any], changed: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
