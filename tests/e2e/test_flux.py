@@ -78,8 +78,16 @@ def site(flux: Flux, shared: Installation, tmp_path: Path) -> Iterator[Site]:
         yield one
         flux.delete(one.name)
     # What it has made goes with it.
-    made = f"kustomize.toolkit.fluxcd.io/name={one.name}"
-    eventually(lambda: shared.find(FULL_KIND, labels=made) == [])
+    left: list[Manifest] = []
+
+    def is_empty() -> bool:
+        left[:] = shared.find(FULL_KIND)
+        return left == []
+
+    try:
+        eventually(is_empty)
+    except AssertionError as error:
+        raise AssertionError([one["metadata"] for one in left]) from error
 
 
 def ready(states: list[Manifest | None], revision: str) -> list[str]:

@@ -22,7 +22,7 @@ from cloudharness_operator.ports import Cluster, Recorder
 ABANDONED: Final = 60.0
 """Seconds after which an unused slot of the rate limiter is dropped."""
 
-CATCH_UP: Final = 0.5
+CATCH_UP: Final = 0.4
 """Seconds of missed slots that the rate limiter makes up for at once, at most."""
 
 ROUNDING: Final = 1e-6
