@@ -63,6 +63,8 @@ def measure(one: Installation) -> None:
     one.scale_operator(0)
     apply_crowd(one, EXPIRING, ttlSecondsAfterFinished=1)
     one.scale_operator(1)
+    # Ready is not yet leading.
+    eventually(lambda: _there(one) < CROWD, timeout=300)
     begun = time.monotonic()
     one.apply(operation("other", bash("true")))
     eventually(lambda: one.workflows("other"), every=0.02)

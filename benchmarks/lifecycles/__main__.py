@@ -104,7 +104,7 @@ class Bench:
         try:
             async with played(api, arm.shape, name) as moments:
                 return await Round(api, scenario, arm, run, moments).measure(
-                    AuditLog(self._cluster.logs / "audit.log")
+                    AuditLog(self._cluster.audit_log)
                 )
         finally:
             await clear(api, arm.shape, name)
@@ -128,8 +128,9 @@ class Round:
             begun = time.monotonic()
             await create(self.api, self.arm.shape, self.run.namespace, self.moments, self.scenario)
             ends = await self._ends(process, begun + TIMEOUT)
-            after = usage.of_process(process.pid)
+            # What is still sent beside, as Kubernetes Events are, is part of the cost.
             await asyncio.sleep(SETTLING)
+            after = usage.of_process(process.pid)
         writes, refused = log.writes(size, self.run.account.user)
         count = self.scenario.count
         return Figures(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +14,11 @@ from typing import Final
 
 from benchmarks.lifecycles.accounts import Account
 from benchmarks.lifecycles.shapes import IMAGE, JOBSET, OPERATION, Shape, workflow
-from tests.cluster import build
+from tests.cluster import build, pki
 from tests.cluster.cache import Entry
 from tests.cluster.embedded import Place
 from tests.cluster.progress import Step
+from tests.support.brokers import free_port
 
 GO: Final = Path(__file__).with_name("go")
 GO_VERSION: Final = (1, 25)
@@ -80,7 +80,7 @@ def operator(kafka: str = "", **settings: str) -> Arm:
             **run.account.environment,
             "WATCH_NAMESPACES": run.namespace,
             "TASK_IMAGE": IMAGE,
-            "HTTP_PORT": str(_free_port()),
+            "HTTP_PORT": str(free_port()),
             **({"KAFKA_BOOTSTRAP_SERVERS": kafka} if kafka else {}),
             **settings,
         }
@@ -107,13 +107,11 @@ def jobset(program: Path) -> Arm:
 
     def command(run: Run) -> list[str]:
         config = run.place / "jobset.yaml"
-        config.write_text(JOBSET_CONFIG % _free_port())
+        config.write_text(JOBSET_CONFIG % free_port())
         # It serves its webhooks, though nothing calls them.
         serving = run.place / "k8s-webhook-server" / "serving-certs"
         serving.mkdir(parents=True)
-        key, certificate = ("-keyout", str(serving / "tls.key")), ("-out", str(serving / "tls.crt"))
-        request = ("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=jobset")
-        subprocess.run([*request, *key, *certificate], check=True, capture_output=True)
+        pki.self_signed(serving, "tls", "IP:127.0.0.1")
         return [str(program), f"--config={config}"]
 
     # Below $TMPDIR is where controller-runtime looks for the certificate.
@@ -149,8 +147,3 @@ def _jobset_entry(environment: dict[str, str]) -> Entry:
 
     inputs = build.contents(module, "go.mod", "go.sum")
     return Entry(f"benchmark-jobset-{JOBSET_VERSION}", inputs, make, 120)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])

@@ -59,7 +59,7 @@ class EmbeddedCluster(Cluster):
         self.state = place.state
         self.kubeconfig = self.state.kubeconfig
         self.logs = self.state.logs
-        self.audit_log = self.state.logs / "audit.log"
+        self.audit_log: Path = self.state.logs / "audit.log"
         self.kafka = config.KAFKA
         self.artifacts = Artifacts(**json.loads(self.state.plan.read_text())["artifacts"])
 
