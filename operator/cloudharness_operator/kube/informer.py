@@ -21,6 +21,8 @@ from cloudharness_operator.ports import Sink
 
 FIRST_BACKOFF: Final = 0.1
 LAST_BACKOFF: Final = 15.0
+START: Final = 2.0
+"""Seconds that the first list of operations waits for kopf's watch, at most."""
 
 Manifest = dict[str, Any]
 
@@ -152,6 +154,8 @@ class Operations:
     async def run(self) -> None:
         """List for ever."""
         backoff = Backoff()
+        # A list that begins before kopf's watch would have to be repeated after it.
+        await self._wait(min(START, self._resync))
         while True:
             self._requested.clear()
             try:
@@ -161,8 +165,12 @@ class Operations:
                 await backoff.wait()
                 continue
             backoff.reset()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._requested.wait(), self._resync)
+            await self._wait(self._resync)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until a list is requested, but not longer than this."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._requested.wait(), seconds)
 
     def list_again(self) -> None:
         """List all operations now."""

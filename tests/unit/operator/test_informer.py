@@ -317,6 +317,26 @@ def test_operations_are_listed_from_time_to_time(bench: Bench) -> None:
     asyncio.run(run())
 
 
+def test_the_first_list_of_operations_waits_for_the_watch(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(informer, "START", 600.0)
+
+    async def run() -> None:
+        source = FakeSource([Listing([operation_manifest(version=20)], "30")], [])
+        operations = Operations(source, bench.operations, "", 600.0)
+        task = asyncio.create_task(operations.run())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert source.listed == []
+        operations.list_again()
+        await until(lambda: bench.store.operation(UID) is not None)
+        task.cancel()
+        assert len(source.listed) == 1
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("jitter", "expected"),
     [
