@@ -91,7 +91,7 @@ async def run(settings: Settings) -> int:
         workflows = [Workflows(api, children, one, resync) for one in namespaces]
         observer = Observer(store, publisher, Clocks(now, time.monotonic, server.now))
         cluster = KubernetesCluster(api)
-        recorder = EventRecorder(api, metrics.dropped_k8s_event)
+        recorder = EventRecorder(api, metrics.dropped_k8s_event, lambda: len(queue) > 0)
         limiter = RateLimiter(settings.deletions, time.monotonic)
         clean_up = CleanUp(store, cluster, recorder, limiter, now)
         outlet = FencedPublisher(publisher, fence)

@@ -1,7 +1,8 @@
 """Creates Kubernetes Events beside the reconciliation, which never waits for them.
 
 As in client-go's `EventBroadcaster`, Events that are recorded faster than the API server takes them
-are dropped and counted; so are those that it refuses.
+are dropped and counted; so are those that it refuses. An Event costs the API server a fifth of what
+the write of a status does, so in a burst of operations most are sent after it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ Manifest = dict[str, Any]
 CAPACITY: Final = 2000
 """Events that wait to be sent, at most: about 5 MB."""
 
+PAUSE: Final = 0.05
+"""Seconds between two Events while operations wait to be reconciled."""
+
 FULL: Final = "QueueFull"
 """The reason of an Event that was not sent."""
 
@@ -30,12 +34,25 @@ log = logging.getLogger(__name__)
 class EventRecorder:
     """The port `Recorder` on a real API server."""
 
-    def __init__(self, api: Api, dropped: Callable[[str], None], capacity: int = CAPACITY) -> None:
-        """Take the API server. `dropped` is called with the reason of each Event not created."""
+    def __init__(
+        self,
+        api: Api,
+        dropped: Callable[[str], None],
+        is_busy: Callable[[], bool] = lambda: False,
+        capacity: int = CAPACITY,
+    ) -> None:
+        """Take the API server.
+
+        `dropped` is called with the reason of each Event not created. `is_busy` returns whether
+        operations wait to be reconciled.
+        """
         self._api = api
         self._dropped = dropped
+        self._is_busy = is_busy
+        self._capacity = capacity
         self._queue: asyncio.Queue[Manifest] = asyncio.Queue(capacity)
         self._is_full = False
+        self._flushing = asyncio.Event()
 
     def record(self, manifests: Sequence[Manifest]) -> None:
         """Create Events soon. A failure is logged and counted, and not raised."""
@@ -54,12 +71,20 @@ class EventRecorder:
         while True:
             manifest = await self._queue.get()
             try:
+                await self._give_way()
                 await self._send(manifest)
             finally:
                 self._queue.task_done()
 
+    async def _give_way(self) -> None:
+        """Wait a moment while operations wait to be reconciled, unless many Events wait too."""
+        if self._is_busy() and self._queue.qsize() < self._capacity // 2:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._flushing.wait(), PAUSE)
+
     async def flush(self, seconds: float) -> None:
         """Wait until all that was recorded is sent, but not longer than this."""
+        self._flushing.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._queue.join(), seconds)
 

@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from cloudharness_operator.decide.k8s_events import EventMessage, to_manifests
 from cloudharness_operator.errors import ApiError, NotLeading
+from cloudharness_operator.kube import recorder as recorder_module
 from cloudharness_operator.kube.http import Api
 from cloudharness_operator.kube.recorder import FULL, EventRecorder
-from tests.support.builders import NOW, operation_manifest
+from tests.support.builders import NOW, operation_manifest, until
 
 PATH = "/apis/events.k8s.io/v1/namespaces/lab/events"
 
@@ -107,6 +108,33 @@ def test_more_than_it_can_hold_are_dropped_and_counted(caplog: pytest.LogCapture
         recorder.record(events("later"))
         await sent(recorder)
         assert len(api.created) == 4
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("busy", "waiting", "expected"),
+    [(False, 5, 5), (True, 5, 0), (True, 8, 3)],
+    ids=["nothing else waits", "operations wait", "operations wait, and half of what it can hold"],
+)
+def test_events_give_way_to_operations(
+    monkeypatch: pytest.MonkeyPatch, busy: bool, waiting: int, expected: int
+) -> None:
+    monkeypatch.setattr(recorder_module, "PAUSE", 3600.0)
+
+    async def scenario() -> None:
+        api = EventsApi()
+        api.open.set()
+        recorder = EventRecorder(api, lambda _: None, lambda: busy, capacity=10)
+        recorder.record(events(*map(str, range(waiting))))
+        task = asyncio.create_task(recorder.run())
+        await until(lambda: len(api.created) >= expected)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(api.created) == expected
+        await recorder.flush(10)
+        assert len(api.created) == waiting
+        task.cancel()
 
     asyncio.run(scenario())
 
