@@ -70,7 +70,8 @@ def _main() -> int:
 
 async def run(settings: Settings) -> int:
     """Connect the parts and run them; the end of any of them ends all."""
-    queue, metrics = WorkQueue(), Metrics()
+    # Thousands may expire at once, which must not delay an operation that runs.
+    queue, metrics = WorkQueue(can_wait=lambda uid: store.is_settled(uid)), Metrics()  # noqa: PLW0108
     soon = asyncio.get_running_loop().call_soon
     store = Store(queue.add, time.monotonic, queue.add_urgent, soon)
     server = ServerTime(time.monotonic, lambda: now().timestamp())

@@ -2,14 +2,16 @@
 
 A key that is added many times while it waits is handled once. A key that is added while it is being
 handled is handled once more afterwards, and never twice at the same time. Urgent keys overtake all
-others.
+others. Keys that can wait are overtaken by all others, but not for longer than `PATIENCE`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
@@ -22,7 +24,8 @@ LAST_BACKOFF: Final = 60.0
 MAX_FAILURES: Final = 12
 """Attempts at a key with a permanent failure; with the waits they take two minutes or more."""
 
-FIRST, LATER = 0, 1
+PATIENCE: Final = 10.0
+"""Seconds for which a key that can wait is overtaken by all others."""
 
 Handler = Callable[[str], Awaitable[float | None]]
 """Handles a key. Returns the seconds after which to handle it again, or None."""
@@ -33,14 +36,25 @@ log = logging.getLogger(__name__)
 class WorkQueue:
     """Keys that wait to be handled."""
 
-    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
-        """Start empty. `jitter` gives numbers from 0 to 1."""
+    def __init__(
+        self,
+        jitter: Callable[[], float] = random.random,
+        can_wait: Callable[[str], bool] = lambda _: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start empty.
+
+        `jitter` gives numbers from 0 to 1. `can_wait` returns whether others may overtake a key.
+        """
         self._jitter = jitter
-        self._ready: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._can_wait = can_wait
+        self._clock = clock
+        self._ready: asyncio.PriorityQueue[tuple[float, int, str]] = asyncio.PriorityQueue()
         self._count = count()
-        self._waiting: dict[str, int] = {}
+        # The place of each key: the time by which it is sorted.
+        self._waiting: dict[str, float] = {}
         self._handling: set[str] = set()
-        self._again: dict[str, int] = {}
+        self._again: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
         self._idle = asyncio.Event()
@@ -52,19 +66,19 @@ class WorkQueue:
 
     def add(self, key: str) -> None:
         """Enqueue a key."""
-        self._add(key, LATER)
+        self._add(key, self._clock() + (PATIENCE if self._can_wait(key) else 0.0))
 
     def add_urgent(self, key: str) -> None:
         """Enqueue a key before all that are not urgent."""
-        self._add(key, FIRST)
+        self._add(key, -math.inf)
 
-    def _add(self, key: str, rank: int) -> None:
+    def _add(self, key: str, place: float) -> None:
         if key in self._handling:
-            self._again[key] = min(rank, self._again.get(key, rank))
-        elif rank < self._waiting.get(key, LATER + 1):
+            self._again[key] = min(place, self._again.get(key, place))
+        elif place < self._waiting.get(key, math.inf):
             # If it is in the queue already, that entry is skipped later.
-            self._waiting[key] = rank
-            self._ready.put_nowait((rank, next(self._count), key))
+            self._waiting[key] = place
+            self._ready.put_nowait((place, next(self._count), key))
 
     def add_after(self, key: str, seconds: float) -> None:
         """Enqueue a key after some seconds; the earliest of several times holds."""
@@ -83,8 +97,8 @@ class WorkQueue:
     async def work(self, handler: Handler) -> None:
         """Handle keys, one after the other, for ever. Run as many of these as there are workers."""
         while True:
-            rank, _, key = await self._ready.get()
-            if self._waiting.get(key) != rank:
+            place, _, key = await self._ready.get()
+            if self._waiting.get(key) != place:
                 continue
             del self._waiting[key]
             self._handling.add(key)

@@ -100,6 +100,11 @@ class Store:
         """Return an operation by its uid."""
         return self._operations.get(uid)
 
+    def is_settled(self, uid: str) -> bool:
+        """Whether an operation has ended and its status is complete."""
+        record = self._operations.get(uid)
+        return record is not None and record.settled
+
     def children(self, operation_uid: str) -> tuple[Child, ...]:
         """Return the Workflows of an operation by the operation's uid: one of each run."""
         return self._children.get(operation_uid, ())

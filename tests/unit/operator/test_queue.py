@@ -95,6 +95,59 @@ def test_what_is_urgent_is_first(steps: str, expected: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("?a b ?c d", "b d a c"),
+        ("?a b A", "a b"),
+        ("?a b a", "b a"),
+        ("?a 9.9 b ?c", "b a c"),
+        ("?a 10.1 b ?c", "a b c"),
+    ],
+    ids=[
+        "all others overtake, and those that can wait keep their order",
+        "what can wait can become urgent",
+        "adding it again does not move it",
+        "within the patience",
+        "but not for ever",
+    ],
+)
+def test_what_can_wait_is_overtaken(steps: str, expected: str) -> None:
+    """Those with a question mark can wait; capital letters are urgent; numbers are seconds."""
+
+    async def run() -> None:
+        now, patient = 0.0, set[str]()
+        queue = WorkQueue(can_wait=lambda key: key in patient, clock=lambda: now)
+        handler = Recorder()
+        for step in steps.split():
+            if step[0].isdigit():
+                now += float(step)
+                continue
+            key = step.strip("?").lower()
+            patient |= {key} if step.startswith("?") else set()
+            (queue.add_urgent if step.isupper() else queue.add)(key)
+        await worked(queue, handler, lambda: not len(queue))
+        await asyncio.sleep(0)
+        assert handler.handled == expected.split()
+
+    asyncio.run(run())
+
+
+def test_what_waits_and_can_wait_no_more_moves_forward() -> None:
+    async def run() -> None:
+        patient = {"a"}
+        queue, handler = WorkQueue(can_wait=lambda key: key in patient), Recorder()
+        queue.add("a")
+        queue.add("b")
+        patient.clear()
+        queue.add("a")
+        queue.add("c")
+        await worked(queue, handler, handler.count(3))
+        assert handler.handled == ["b", "a", "c"]
+
+    asyncio.run(run())
+
+
 def test_what_becomes_urgent_while_it_is_handled_is_next() -> None:
     async def run() -> None:
         queue = WorkQueue()
