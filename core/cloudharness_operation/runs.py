@@ -44,8 +44,10 @@ class ConcurrencyPolicy(StrEnum):
     REPLACE = "Replace"
 
 
-_SAME_RUN: Final = "self.runId == oldSelf.runId"
+_ANOTHER_RUN: Final = "self.runId != oldSelf.runId"
 
+# The API server evaluates all rules at each write of the status, and copies the schema of an object
+# for each field of it that is read. So the rules of a run read first what is mostly absent.
 RULES: Final[tuple[Rule, ...]] = (
     (
         "!has(self.concurrencyGroup) || has(self.concurrencyPolicy)",
@@ -61,13 +63,13 @@ RULES: Final[tuple[Rule, ...]] = (
         "concurrencyGroup",
     ),
     (
-        f"{_SAME_RUN} || !has(self.cancel)",
+        "!has(self.cancel) || self.runId == oldSelf.runId",
         "cancel must be removed where runId changes, or the new run would be cancelled too",
         "cancel",
     ),
     (
-        f"{_SAME_RUN} ? (!has(oldSelf.cancel) || (has(self.cancel) && "
-        "(self.cancel == oldSelf.cancel || self.cancel == 'Terminate'))) : true",
+        f"!has(oldSelf.cancel) || {_ANOTHER_RUN} || "
+        "(has(self.cancel) && (self.cancel == oldSelf.cancel || self.cancel == 'Terminate'))",
         "cancel cannot be undone, and Stop can only become Terminate: to run it again, change "
         "runId and remove cancel",
         "cancel",
@@ -78,8 +80,8 @@ RULES: Final[tuple[Rule, ...]] = (
 def fixed(name: str) -> Rule:
     """Return the rule that a field stays as it is for a whole run."""
     return (
-        f"{_SAME_RUN} ? (has(self.{name}) == has(oldSelf.{name}) && "
-        f"(!has(self.{name}) || self.{name} == oldSelf.{name})) : true",
+        f"(has(self.{name}) ? has(oldSelf.{name}) && self.{name} == oldSelf.{name} "
+        f": !has(oldSelf.{name})) || {_ANOTHER_RUN}",
         f"{name} cannot change within a run: change runId too, to run again",
         name,
     )
