@@ -44,7 +44,7 @@ class Settings:
     """Seconds between two full lists."""
     workers: int = 32
     """Operations that are reconciled at the same time."""
-    deletions: float = 50.0
+    deletions: float = 200.0
     """Maximum deletions per second of expired Workflows and operations."""
     port: int = 8080
     """Port of /healthz, /readyz and /metrics."""
@@ -96,7 +96,7 @@ class Settings:
             content_mode=_one_of(env, "EVENTS_CONTENT_MODE", CONTENT_MODES),
             resync=_number(env, "RESYNC_SECONDS", "600", 10.0),
             workers=int(_number(env, "WORKERS", "32", 1)),
-            deletions=_number(env, "DELETIONS_PER_SECOND", "50", 0.1, 1000.0),
+            deletions=_number(env, "DELETIONS_PER_SECOND", "200", 0.1, 1000.0),
             port=int(_number(env, "HTTP_PORT", "8080", 1, 65535)),
             log_level=level,
             lease=lease,
