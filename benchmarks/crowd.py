@@ -1,77 +1,149 @@
-"""What a crowd of finished operations costs on a real cluster, and how it goes.
+"""What a crowd of finished operations costs on a real cluster, and how it is cleaned up.
 
 They are cancelled from the beginning, so each ends at once, and without pods. Measured: how fast
 they end, the operator's memory with all of them, its writes while nothing happens, how soon it is
-ready after a kill, and at what rate those are deleted whose time comes at one moment.
+ready after a kill, and at what rate those are deleted that expire at the same moment.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, Final
 
+from benchmarks import accounts
+from benchmarks.accounts import Account
+from benchmarks.lifecycles.play import AT_ONCE, events, version_of
+from cloudharness_operator.kube.cluster import operations_path
+from cloudharness_operator.kube.http import MERGE_PATCH, Api, session
 from tests.cluster import open_cluster
 from tests.support.audit import audit, deletions
-from tests.support.installation import FULL_KIND, Installation, eventually
+from tests.support.installation import Installation, eventually
 from tests.support.operations import bash, operation
 
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 EXPIRING: Final = min(1000, CROWD)
 IDLE: Final = 60.0
-OVER: Final = operation("crowd", bash("true"), cancel="Stop")
-PART: Final = 250
-"""Operations that one kubectl takes at once; four of them run beside each other."""
+TIMEOUT: Final = 3600.0
+
+
+class Crowd:
+    """The operations of the crowd, and which of them have ended and are deleted."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        """Take a namespace without operations."""
+        self._api = api
+        self._path = operations_path(namespace)
+        self.ended: set[str] = set()
+        self.deleted: set[str] = set()
+        self._changed = asyncio.Event()
+
+    async def follow(self, version: str) -> None:
+        """Note what happens after a version, for ever."""
+        async for event in events(self._api, self._path, version):
+            name = event["object"]["metadata"]["name"]
+            if event["type"] == "DELETED":
+                self.deleted.add(name)
+            elif "completionTime" in (event["object"].get("status") or {}):
+                self.ended.add(name)
+            self._changed.set()
+
+    async def until(self, what: Callable[[], object]) -> None:
+        """Wait until something holds, which is checked after each change."""
+        async with asyncio.timeout(TIMEOUT):
+            while not what():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def create(self, count: int, more: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Create operations, with more fields in `spec`, and wait until all have ended."""
+        begun = time.monotonic()
+
+        async def one(number: int) -> None:
+            manifest = operation(_name(number), bash("true"), cancel="Stop", **more)
+            await self._api.post(self._path, manifest)
+
+        await _each(range(count), one)
+        print(f"{count} created in {time.monotonic() - begun:.0f} s", flush=True)
+        await self.until(lambda: len(self.ended) == count)
+        took = time.monotonic() - begun
+        print(f"all ended after {took:.0f} s: {count / took:.0f} a second", flush=True)
+
+    async def expire(self, count: int) -> None:
+        """Give the first of them a TTL that is over."""
+        changes = {"spec": {"ttlSecondsAfterFinished": 1}}
+
+        async def one(number: int) -> None:
+            await self._api.patch(f"{self._path}/{_name(number)}", changes, MERGE_PATCH)
+
+        await _each(range(count), one)
+
+
+def _name(number: int) -> str:
+    return f"crowd-{number}"
+
+
+async def _each(numbers: Iterable[int], call: Callable[[int], Awaitable[None]]) -> None:
+    """Call a function with each number, `AT_ONCE` at the same time."""
+    left = iter(numbers)
+
+    async def work() -> None:
+        for number in left:
+            await call(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(work())
+
+
+@asynccontextmanager
+async def crowd(account: Account, namespace: str) -> AsyncIterator[Crowd]:
+    """Follow a crowd while this is open."""
+    async with session(account.directory, time.monotonic) as http:
+        api = Api(account.server, http)
+        found, version = Crowd(api, namespace), await version_of(api, operations_path(namespace))
+        task = asyncio.create_task(found.follow(version))
+        try:
+            yield found
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def main() -> None:
     """Measure, and print it as it comes."""
-    with open_cluster() as cluster:
+    with open_cluster() as cluster, TemporaryDirectory() as place:
         cluster.join()
         one = Installation(cluster, "crowd")
         one.install(f"kafka.bootstrapServers={cluster.kafka}")
         try:
-            measure(one)
+            with accounts.namespace(cluster):
+                asyncio.run(measure(one, accounts.make(cluster, "crowd", Path(place))))
         finally:
             cluster.kubectl("delete", "namespace", one.namespace, "--wait=false")
 
 
-def measure(one: Installation) -> None:
+async def measure(one: Installation, account: Account) -> None:
     """Go through it once."""
-    begun = time.monotonic()
-    apply_crowd(one, CROWD)
-    print(f"{CROWD} created in {time.monotonic() - begun:.0f} s", flush=True)
-    eventually(lambda: finished(one) == CROWD, timeout=900, every=2)
-    print(f"all ended after {time.monotonic() - begun:.0f} s", flush=True)
-    print(f"resident memory of the operator: {resident():.0f} MiB", flush=True)
-
-    before = _writes(one)
-    time.sleep(IDLE)
-    print(f"writes in {IDLE:.0f} idle seconds: {_writes(one) - before}", flush=True)
-
-    one.kill_operator()
-    killed = time.monotonic()
-    time.sleep(0.5)
-    one.rolled_out()
-    print(f"ready {time.monotonic() - killed:.1f} s after a kill", flush=True)
-    print(f"resident memory then: {resident():.0f} MiB", flush=True)
-
-    one.scale_operator(0)
-    apply_crowd(one, EXPIRING, ttlSecondsAfterFinished=1)
-    one.scale_operator(1)
-    # Ready is not yet leading.
-    eventually(lambda: _there(one) < CROWD, timeout=300)
-    begun = time.monotonic()
-    one.apply(operation("other", bash("true")))
-    eventually(lambda: one.workflows("other"), every=0.02)
-    print(
-        f"another one has its Workflow meanwhile after {time.monotonic() - begun:.2f} s", flush=True
-    )
-    eventually(lambda: _there(one) == CROWD - EXPIRING + 1, timeout=300, every=1)
+    async with crowd(account, one.namespace) as those:
+        await those.create(CROWD)
+        print(f"resident memory of the operator: {resident():.0f} MiB", flush=True)
+        await asyncio.to_thread(_idle, one)
+        await asyncio.to_thread(_restart, one)
+        await asyncio.to_thread(one.scale_operator, 0)
+        await those.expire(EXPIRING)
+        await asyncio.to_thread(one.scale_operator, 1)
+        await those.until(lambda: those.deleted)  # Ready is not yet leading.
+        await asyncio.to_thread(_other, one)
+        await those.until(lambda: len(those.deleted) == EXPIRING)
     times = sorted(deletions(one, "cloudharnessoperations").values())
     busiest = max(sum(first <= at < first + 1 for at in times) for first in times)
     took = times[-1] - times[0]
@@ -82,30 +154,27 @@ def measure(one: Installation) -> None:
     )
 
 
-def apply_crowd(one: Installation, count: int, **spec: object) -> None:
-    """Write the first operations of the crowd, with these fields besides."""
-
-    def part(first: int) -> None:
-        crowd = [
-            {**OVER, "metadata": {"name": f"crowd-{number}"}, "spec": {**OVER["spec"], **spec}}
-            for number in range(first, min(first + PART, count))
-        ]
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": crowd})
-        how = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-        one.kubectl(*how, text=text, timeout=300)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(part, range(0, count, PART)))
+def _idle(one: Installation) -> None:
+    before = _writes(one)
+    time.sleep(IDLE)
+    print(f"writes in {IDLE:.0f} idle seconds: {_writes(one) - before}", flush=True)
 
 
-def finished(one: Installation) -> int:
-    """Count the operations that have ended."""
-    path = "jsonpath={range .items[?(@.status.completionTime)]}x{end}"
-    return len(one.kubectl("get", FULL_KIND, "-o", path, timeout=120))
+def _restart(one: Installation) -> None:
+    one.kill_operator()
+    killed = time.monotonic()
+    time.sleep(0.5)
+    one.rolled_out()
+    print(f"ready {time.monotonic() - killed:.1f} s after a kill", flush=True)
+    print(f"resident memory then: {resident():.0f} MiB", flush=True)
 
 
-def _there(one: Installation) -> int:
-    return len(one.kubectl("get", FULL_KIND, "-o", "name", timeout=120).split())
+def _other(one: Installation) -> None:
+    begun = time.monotonic()
+    one.apply(operation("other", bash("true")))
+    eventually(lambda: one.workflows("other"), every=0.02)
+    took = time.monotonic() - begun
+    print(f"another one has its Workflow meanwhile after {took:.2f} s", flush=True)
 
 
 def _writes(one: Installation) -> int:

@@ -22,7 +22,9 @@ from typing import Any, Final
 
 import confluent_kafka
 
-from benchmarks.crowd import apply_crowd, finished, resident
+from benchmarks import accounts
+from benchmarks.accounts import Account
+from benchmarks.crowd import crowd, resident
 from cloudharness_operation.event import Destination, ExitEvent, Outcome, timestamp
 from cloudharness_operator.decide.delivery import DeliveryState
 from cloudharness_operator.kafka.config import configuration
@@ -30,7 +32,7 @@ from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
 from tests.cluster import Cluster, ClusterError, open_cluster
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support.broker_settings import metrics
-from tests.support.brokers import brokers
+from tests.support.brokers import Brokers, brokers
 from tests.support.installation import FULL_KIND, Installation, eventually
 from tests.support.kafka import Topic
 from tests.support.operations import bash, operation
@@ -57,8 +59,9 @@ def main() -> None:
             one.install(f"kafka.bootstrapServers={one.kafka}")
             for rate in RATES:
                 at_a_rate(one, rate)
-        with installation(cluster, "crowd") as one:
-            while_away(one, cluster, Path(place))
+        with installation(cluster, "crowd") as one, accounts.namespace(cluster):
+            account = accounts.make(cluster, "crowd", Path(place))
+            asyncio.run(while_away(one, cluster, Path(place), account))
 
 
 @contextmanager
@@ -192,38 +195,41 @@ def listen(servers: str, topic: str, heard: dict[str, float], enough: int) -> No
     consumer.close()
 
 
-def while_away(one: Installation, cluster: EmbeddedCluster, place: Path) -> None:
+async def while_away(
+    one: Installation, cluster: EmbeddedCluster, place: Path, account: Account
+) -> None:
     """Have a crowd end while the broker is away, and see how that is made good."""
     with brokers(cluster, place) as own:
         one.install(f"kafka.bootstrapServers={own.servers}")
         print(f"the operator has {resident():.0f} MiB", flush=True)
         own.all[0].kill()
-        begun = time.monotonic()
         notify: dict[str, Any] = {"notify": {"topic": TOPIC, "payload": "x" * 100}}
-        apply_crowd(one, CROWD, onExit=notify)
-        eventually(lambda: finished(one) == CROWD, timeout=1200, every=2)
-        took = time.monotonic() - begun
-        print(f"{CROWD} end in {took:.0f} s while the broker is away", flush=True)
-        numbers = metrics(one)
-        print(
-            f"{numbers[f'{FOUND}_pending']:.0f} events wait, the oldest for "
-            f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
-            flush=True,
-        )
-        eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
-        begun = time.monotonic()
-        one.apply(operation("other", bash("true")))
-        one.wait_for("other")
-        print(f"another operation runs in {time.monotonic() - begun:.1f} s", flush=True)
-        own.start()
-        begun = time.monotonic()
-        eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
-        took = time.monotonic() - begun
-        print(f"all are published {took:.0f} s after the outage; {resident():.0f} MiB", flush=True)
-        ids = {event.id for event in Topic(own.servers, TOPIC).read()}
-        print(f"distinct events in the topic: {len(ids)}", flush=True)
-        restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]
-        print(f"restarts of the operator: {restarts}", flush=True)
+        async with crowd(account, one.namespace) as those:
+            await those.create(CROWD, {"onExit": notify})
+        await asyncio.to_thread(_caught_up, one, own)
+
+
+def _caught_up(one: Installation, own: Brokers) -> None:
+    numbers = metrics(one)
+    print(
+        f"{numbers[f'{FOUND}_pending']:.0f} events wait, the oldest for "
+        f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
+        flush=True,
+    )
+    eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
+    begun = time.monotonic()
+    one.apply(operation("other", bash("true")))
+    one.wait_for("other")
+    print(f"another operation runs in {time.monotonic() - begun:.1f} s", flush=True)
+    own.start()
+    begun = time.monotonic()
+    eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
+    took = time.monotonic() - begun
+    print(f"all are published {took:.0f} s after the outage; {resident():.0f} MiB", flush=True)
+    ids = {event.id for event in Topic(own.servers, TOPIC).read()}
+    print(f"distinct events in the topic: {len(ids)}", flush=True)
+    restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]
+    print(f"restarts of the operator: {restarts}", flush=True)
 
 
 def spread(times: list[float]) -> str:

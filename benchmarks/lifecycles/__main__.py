@@ -14,19 +14,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from benchmarks import accounts
 from benchmarks.events import without_argo
-from benchmarks.lifecycles import accounts, arms, report, usage
+from benchmarks.lifecycles import arms, report, usage
 from benchmarks.lifecycles.arms import Arm, Run
 from benchmarks.lifecycles.play import Moments, Scenario, clear, create, played
 from benchmarks.lifecycles.report import Figures
-from benchmarks.lifecycles.usage import AuditLog
 from cloudharness_operator.kube.http import Api, session
 from tests.cluster import ClusterError, open_cluster
 from tests.cluster.embedded import EmbeddedCluster, Place
@@ -38,7 +38,7 @@ RATE: Final = 15
 """Operations created a second, at a steady rate."""
 TIMEOUT: Final = 300.0
 SETTLING: Final = 5.0
-"""Seconds that a controller gets to start, and the audit log to be written."""
+"""Seconds for what is still sent at the end, and until the audit log is written."""
 
 
 SCENARIOS: Final = (
@@ -103,9 +103,7 @@ class Bench:
         await api.post("/api/v1/namespaces", {"metadata": {"name": name}})
         try:
             async with played(api, arm.shape, name) as moments:
-                return await Round(api, scenario, arm, run, moments).measure(
-                    AuditLog(self._cluster.audit_log)
-                )
+                return await Round(api, scenario, arm, run, moments).measure(self._cluster)
         finally:
             await clear(api, arm.shape, name)
 
@@ -120,41 +118,58 @@ class Round:
     run: Run
     moments: Moments
 
-    async def measure(self, log: AuditLog) -> Figures:
+    async def measure(self, cluster: EmbeddedCluster) -> Figures:
         """Start the controller, create the parents, wait for their ends, and stop it."""
+        log, network = cluster.audit_log, cluster.state.network()
         with _process(self.arm, self.run) as process:
-            await asyncio.sleep(SETTLING)
-            size, before = log.size(), usage.of_process(process.pid)
+            await self._first(process)
+            size, before = log.stat().st_size, usage.of_process(process.pid)
+            server = usage.server_cpu(network)
             begun = time.monotonic()
             await create(self.api, self.arm.shape, self.run.namespace, self.moments, self.scenario)
-            ends = await self._ends(process, begun + TIMEOUT)
+            ends = await self._ends(process)
             # What is still sent beside, as Kubernetes Events are, is part of the cost.
             await asyncio.sleep(SETTLING)
             after = usage.of_process(process.pid)
-        writes, refused = log.writes(size, self.run.account.user)
+            server = usage.server_cpu(network) - server
+        writes, refused = usage.writes(log, size, self.run.account.user)
         count = self.scenario.count
         return Figures(
             per_second=count / (max(ends) - begun),
             child=_between(self.moments.created, self.moments.child),
             recorded=_between(self.moments.ended, self.moments.recorded),
             cpu=(after.cpu - before.cpu) * 1000 / count,
+            server=server * 1000 / count,
             resident=after.resident,
             writes={what: number / count for what, number in writes.items()},
             refused=refused,
         )
 
-    async def _ends(self, process: subprocess.Popen[bytes], deadline: float) -> list[float]:
+    async def _first(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the controller has started, and has led a first parent to its end."""
+        shape, name = self.arm.shape, "first"
+        await self.api.post(shape.parents(self.run.namespace), shape.parent(name, None))
+        await self._until(process, lambda: name in self.moments.recorded)
+        await asyncio.sleep(SETTLING)
+        for known in (self.moments.ended, self.moments.recorded, self.moments.removed):
+            known.pop(name, None)
+
+    async def _ends(self, process: subprocess.Popen[bytes]) -> list[float]:
         """Wait until all lifecycles are over; return when each was."""
         expires = self.scenario.ttl is not None
         over = self.moments.removed if expires else self.moments.recorded
-        while len(over) < self.scenario.count:
+        await self._until(process, lambda: len(over) >= self.scenario.count)
+        return list(over.values())
+
+    async def _until(self, process: subprocess.Popen[bytes], what: Callable[[], bool]) -> None:
+        """Wait until something holds, while the controller runs."""
+        deadline = time.monotonic() + TIMEOUT
+        while not what():
             if process.poll() is not None or time.monotonic() > deadline:
                 end = (self.run.place / "log").read_text(errors="replace")[-3000:]
-                raise ClusterError(
-                    f"{self.arm.name}: {len(over)} of {self.scenario.count} are over:\n{end}"
-                )
+                recorded = len(self.moments.recorded)
+                raise ClusterError(f"{self.arm.name}: {recorded} ends are recorded:\n{end}")
             await asyncio.sleep(0.05)
-        return list(over.values())
 
 
 @contextmanager

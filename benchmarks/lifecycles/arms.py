@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks.lifecycles.accounts import Account
+from benchmarks.accounts import Account
 from benchmarks.lifecycles.shapes import IMAGE, JOBSET, OPERATION, Shape, workflow
 from tests.cluster import build, pki
 from tests.cluster.cache import Entry

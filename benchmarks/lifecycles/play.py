@@ -99,7 +99,7 @@ async def _run_children(api: Api, shape: Shape, namespace: str, moments: Moments
         moments.ended[parent] = time.monotonic()
 
     async with asyncio.TaskGroup() as group:
-        async for event in _events(api, path):
+        async for event in events(api, path, await version_of(api, path)):
             meta = event["object"]["metadata"]
             parent = meta["ownerReferences"][0]["name"]
             if event["type"] == "ADDED":
@@ -110,16 +110,22 @@ async def _run_children(api: Api, shape: Shape, namespace: str, moments: Moments
 
 
 async def _watch_parents(api: Api, shape: Shape, namespace: str, moments: Moments) -> None:
-    async for event in _events(api, shape.parents(namespace)):
+    path = shape.parents(namespace)
+    async for event in events(api, path, await version_of(api, path)):
         if shape.has_ended(event["object"].get("status") or {}):
             moments.recorded.setdefault(event["object"]["metadata"]["name"], time.monotonic())
 
 
-async def _events(api: Api, path: str) -> AsyncIterator[Manifest]:
-    """Watch an empty collection from now on."""
+async def version_of(api: Api, path: str) -> str:
+    """Return the version of a collection, from which `events` can follow it."""
     version = ""
     async for page in api.pages(path):
         version = page.version
+    return version
+
+
+async def events(api: Api, path: str, version: str) -> AsyncIterator[Manifest]:
+    """Yield the changes of a collection from a version on."""
     while True:
         async for event in api.watch(path, version):
             version = event["object"]["metadata"]["resourceVersion"]

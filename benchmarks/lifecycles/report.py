@@ -20,6 +20,8 @@ class Figures:
     """Seconds from the end of a child until the parent's status has it, sorted."""
     cpu: float
     """Milliseconds of processor time for each operation."""
+    server: float
+    """Milliseconds of processor time of the API server and etcd for each operation."""
     resident: float
     """MiB at the end."""
     writes: dict[str, float]
@@ -35,6 +37,7 @@ def quantile(ordered: Sequence[float], part: float) -> float:
 ROWS: Final[Mapping[str, tuple[str, Callable[[Figures], float]]]] = {
     "lifecycles a second": (".1f", lambda one: one.per_second),
     "CPU of an operation, ms": (".2f", lambda one: one.cpu),
+    "CPU of API server and etcd, ms": (".1f", lambda one: one.server),
     "created -> child, p50, ms": (".0f", lambda one: quantile(one.child, 0.5) * 1000),
     "created -> child, p99, ms": (".0f", lambda one: quantile(one.child, 0.99) * 1000),
     "ended -> recorded, p50, ms": (".0f", lambda one: quantile(one.recorded, 0.5) * 1000),

@@ -1,15 +1,19 @@
-"""What a controller used: processor time, memory, and requests to the API server."""
+"""What a controller used, and what the API server needed to serve it."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.support.audit import entries, resource
+
 READS: Final = frozenset({"get", "list", "watch"})
+SERVER: Final = frozenset({"kube-apiserver", "etcd"})
 
 
 @dataclass(frozen=True)
@@ -30,32 +34,32 @@ def of_process(pid: int) -> Usage:
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1024**2)
 
 
-@dataclass(frozen=True)
-class AuditLog:
-    """The API server's audit log."""
+def server_cpu(network: Path) -> float:
+    """Return the seconds of processor time that the API server and etcd have used so far.
 
-    path: Path
+    They are found by their names among the processes of the cluster's network namespace.
+    """
+    return sum(of_process(pid).cpu for pid in _processes(network, SERVER))
 
-    def size(self) -> int:
-        """Return its size in bytes now."""
-        return self.path.stat().st_size
 
-    def writes(self, since: int, user: str) -> tuple[Counter[str], int]:
-        """Return a user's writes by verb and resource, and how many of them were refused.
+def _processes(network: Path, names: frozenset[str]) -> Iterator[int]:
+    wanted = network.stat()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # It has ended meanwhile.
+            if (entry / "comm").read_text().strip() in names:
+                found = (entry / "ns" / "net").stat()
+                if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                    yield int(entry.name)
 
-        `since` is the size of the log before the first of them.
-        """
-        writes, refused = Counter[str](), 0
-        with self.path.open("rb") as lines:
-            lines.seek(since)
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break  # Half written.
-                entry = json.loads(line)
-                if entry["user"].get("username") != user or entry["verb"] in READS:
-                    continue
-                about = entry.get("objectRef", {})
-                resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
-                writes[f"{entry['verb']} {resource}"] += 1
-                refused += entry["responseStatus"]["code"] >= 400
-        return writes, refused
+
+def writes(log: Path, since: int, user: str) -> tuple[Counter[str], int]:
+    """Return a user's writes by verb and resource, and how many of them were refused.
+
+    `since` is the size of the audit log before the first of them.
+    """
+    found, refused = Counter[str](), 0
+    for entry in entries(log, since):
+        if entry["user"].get("username") == user and entry["verb"] not in READS:
+            found[f"{entry['verb']} {resource(entry.get('objectRef', {}))}"] += 1
+            refused += entry["responseStatus"]["code"] >= 400
+    return found, refused

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -23,23 +24,31 @@ def writes(cluster: Cluster, namespace: str, name: str) -> Iterator[tuple[str, s
         # A request whose token had not come through yet is of nobody.
         mine = entry["user"].get("username") == account and verb not in ("get", "list", "watch")
         if mine and about.get("name", "").startswith(name):
-            yield verb, _resource(about), about.get("name", "")
+            yield verb, resource(about), about.get("name", "")
 
 
 def audit(cluster: Cluster, namespace: str) -> Iterator[Manifest]:
     """Yield what the API server has noted of requests to a namespace."""
     if cluster.audit_log is None:
         pytest.skip("this cluster keeps no audit log that we can read")
-    # The last line may be half written.
-    for line in cluster.audit_log.read_text().split("\n")[:-1]:
-        entry = json.loads(line)
+    for entry in entries(cluster.audit_log):
         if entry.get("objectRef", {}).get("namespace") == namespace:
             yield entry
 
 
-def _resource(about: Manifest) -> str:
-    subresource = about.get("subresource")
-    return f"{about['resource']}/{subresource}" if subresource else str(about["resource"])
+def entries(log: Path, since: int = 0) -> Iterator[Manifest]:
+    """Yield the entries of an audit log from a position in bytes on."""
+    with log.open("rb") as lines:
+        lines.seek(since)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return  # Half written.
+            yield json.loads(line)
+
+
+def resource(about: Manifest) -> str:
+    """Return the resource of an `objectRef`, with its subresource."""
+    return "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
 
 
 def deletions(one: Installation, resource: str, *names: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ import yaml
 
 from tests.cluster import Cluster
 
-NAMESPACE: Final = "lifecycles"
+NAMESPACE: Final = "benchmarks"
 HOURS: Final = 12
 
 
