@@ -59,10 +59,9 @@ class EventRecorder:
         for manifest in manifests:
             try:
                 self._queue.put_nowait(manifest)
-                self._is_full = False
             except asyncio.QueueFull:
                 self._dropped(FULL)
-                if not self._is_full:  # There may be hundreds a second.
+                if not self._is_full:  # There may be hundreds a second, for minutes.
                     log.warning("Events are dropped: %s wait to be created", self._queue.qsize())
                 self._is_full = True
 
@@ -70,6 +69,7 @@ class EventRecorder:
         """Send what is recorded, for ever; one at a time, so that all other requests come first."""
         while True:
             manifest = await self._queue.get()
+            self._is_full = self._is_full and self._has_many()
             try:
                 await self._give_way()
                 await self._send(manifest)
@@ -78,9 +78,12 @@ class EventRecorder:
 
     async def _give_way(self) -> None:
         """Wait a moment while operations wait to be reconciled, unless many Events wait too."""
-        if self._is_busy() and self._queue.qsize() < self._capacity // 2:
+        if self._is_busy() and not self._has_many():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._flushing.wait(), PAUSE)
+
+    def _has_many(self) -> bool:
+        return self._queue.qsize() >= self._capacity // 2
 
     async def flush(self, seconds: float) -> None:
         """Wait until all that was recorded is sent, but not longer than this."""

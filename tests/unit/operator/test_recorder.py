@@ -108,6 +108,10 @@ def test_more_than_it_can_hold_are_dropped_and_counted(caplog: pytest.LogCapture
         recorder.record(events("later"))
         await sent(recorder)
         assert len(api.created) == 4
+        # That is logged again only after it had room.
+        for number in range(5):
+            recorder.record(events(str(number)))
+        assert caplog.text.count("Events are dropped: 3 wait to be created") == 2
 
     asyncio.run(scenario())
 
