@@ -11,8 +11,8 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -20,17 +20,19 @@ from typing import Any, Final
 
 from benchmarks import accounts
 from benchmarks.accounts import Account
-from benchmarks.lifecycles.play import AT_ONCE, events, version_of
+from benchmarks.lifecycles.play import beside, each, events, version_of
 from cloudharness_operator.kube.cluster import operations_path
 from cloudharness_operator.kube.http import MERGE_PATCH, Api, session
 from tests.cluster import open_cluster
-from tests.support.audit import audit, deletions
+from tests.support.audit import READS, audit, deletions
 from tests.support.installation import Installation, eventually
 from tests.support.operations import bash, operation
 
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 EXPIRING: Final = min(1000, CROWD)
 IDLE: Final = 60.0
+SETTLING: Final = 10.0
+"""Seconds until the Kubernetes Events of the last ends are sent."""
 TIMEOUT: Final = 3600.0
 
 
@@ -70,7 +72,7 @@ class Crowd:
             manifest = operation(_name(number), bash("true"), cancel="Stop", **more)
             await self._api.post(self._path, manifest)
 
-        await _each(range(count), one)
+        await each(range(count), one)
         print(f"{count} created in {time.monotonic() - begun:.0f} s", flush=True)
         await self.until(lambda: len(self.ended) == count)
         took = time.monotonic() - begun
@@ -83,24 +85,11 @@ class Crowd:
         async def one(number: int) -> None:
             await self._api.patch(f"{self._path}/{_name(number)}", changes, MERGE_PATCH)
 
-        await _each(range(count), one)
+        await each(range(count), one)
 
 
 def _name(number: int) -> str:
     return f"crowd-{number}"
-
-
-async def _each(numbers: Iterable[int], call: Callable[[int], Awaitable[None]]) -> None:
-    """Call a function with each number, `AT_ONCE` at the same time."""
-    left = iter(numbers)
-
-    async def work() -> None:
-        for number in left:
-            await call(number)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(work())
 
 
 @asynccontextmanager
@@ -109,13 +98,8 @@ async def crowd(account: Account, namespace: str) -> AsyncIterator[Crowd]:
     async with session(account.directory, time.monotonic) as http:
         api = Api(account.server, http)
         found, version = Crowd(api, namespace), await version_of(api, operations_path(namespace))
-        task = asyncio.create_task(found.follow(version))
-        try:
+        async with beside(found.follow(version)):
             yield found
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 def main() -> None:
@@ -155,6 +139,7 @@ async def measure(one: Installation, account: Account) -> None:
 
 
 def _idle(one: Installation) -> None:
+    time.sleep(SETTLING)
     before = _writes(one)
     time.sleep(IDLE)
     print(f"writes in {IDLE:.0f} idle seconds: {_writes(one) - before}", flush=True)
@@ -181,7 +166,7 @@ def _writes(one: Installation) -> int:
     """Count the operator's writes so far; of all but its Lease: each would be one too many."""
     return sum(
         "cloudharness-operator" in entry["user"].get("username", "")
-        and entry["verb"] not in ("get", "list", "watch")
+        and entry["verb"] not in READS
         and entry["objectRef"]["resource"] != "leases"
         for entry in audit(one.cluster, one.namespace)
     )

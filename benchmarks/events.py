@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import confluent_kafka
 
@@ -32,7 +32,7 @@ from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
 from tests.cluster import Cluster, ClusterError, open_cluster
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support.broker_settings import metrics
-from tests.support.brokers import Brokers, brokers
+from tests.support.brokers import brokers
 from tests.support.installation import FULL_KIND, Installation, eventually
 from tests.support.kafka import Topic
 from tests.support.operations import bash, operation
@@ -61,7 +61,7 @@ def main() -> None:
                 at_a_rate(one, rate)
         with installation(cluster, "crowd") as one, accounts.namespace(cluster):
             account = accounts.make(cluster, "crowd", Path(place))
-            asyncio.run(while_away(one, cluster, Path(place), account))
+            while_away(one, cluster, Path(place), account)
 
 
 @contextmanager
@@ -195,41 +195,39 @@ def listen(servers: str, topic: str, heard: dict[str, float], enough: int) -> No
     consumer.close()
 
 
-async def while_away(
-    one: Installation, cluster: EmbeddedCluster, place: Path, account: Account
-) -> None:
+def while_away(one: Installation, cluster: EmbeddedCluster, place: Path, account: Account) -> None:
     """Have a crowd end while the broker is away, and see how that is made good."""
     with brokers(cluster, place) as own:
         one.install(f"kafka.bootstrapServers={own.servers}")
         print(f"the operator has {resident():.0f} MiB", flush=True)
         own.all[0].kill()
-        notify: dict[str, Any] = {"notify": {"topic": TOPIC, "payload": "x" * 100}}
-        async with crowd(account, one.namespace) as those:
-            await those.create(CROWD, {"onExit": notify})
-        await asyncio.to_thread(_caught_up, one, own)
+        asyncio.run(_end_crowd(account, one.namespace))
+        numbers = metrics(one)
+        print(
+            f"{numbers[f'{FOUND}_pending']:.0f} events wait, the oldest for "
+            f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
+            flush=True,
+        )
+        eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
+        begun = time.monotonic()
+        one.apply(operation("other", bash("true")))
+        one.wait_for("other")
+        print(f"another operation runs in {time.monotonic() - begun:.1f} s", flush=True)
+        own.start()
+        begun = time.monotonic()
+        eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
+        took = time.monotonic() - begun
+        print(f"all are published {took:.0f} s after the outage; {resident():.0f} MiB", flush=True)
+        ids = {event.id for event in Topic(own.servers, TOPIC).read()}
+        print(f"distinct events in the topic: {len(ids)}", flush=True)
+        restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]
+        print(f"restarts of the operator: {restarts}", flush=True)
 
 
-def _caught_up(one: Installation, own: Brokers) -> None:
-    numbers = metrics(one)
-    print(
-        f"{numbers[f'{FOUND}_pending']:.0f} events wait, the oldest for "
-        f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
-        flush=True,
-    )
-    eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
-    begun = time.monotonic()
-    one.apply(operation("other", bash("true")))
-    one.wait_for("other")
-    print(f"another operation runs in {time.monotonic() - begun:.1f} s", flush=True)
-    own.start()
-    begun = time.monotonic()
-    eventually(lambda: metrics(one)[f"{FOUND}_pending"] == 0, timeout=1200, every=1)
-    took = time.monotonic() - begun
-    print(f"all are published {took:.0f} s after the outage; {resident():.0f} MiB", flush=True)
-    ids = {event.id for event in Topic(own.servers, TOPIC).read()}
-    print(f"distinct events in the topic: {len(ids)}", flush=True)
-    restarts = one.operator_pod()["status"]["containerStatuses"][0]["restartCount"]
-    print(f"restarts of the operator: {restarts}", flush=True)
+async def _end_crowd(account: Account, namespace: str) -> None:
+    notify = {"notify": {"topic": TOPIC, "payload": "x" * 100}}
+    async with crowd(account, namespace) as those:
+        await those.create(CROWD, {"onExit": notify})
 
 
 def spread(times: list[float]) -> str:

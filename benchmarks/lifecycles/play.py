@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +18,7 @@ Manifest = dict[str, Any]
 RUNS: Final = 1.0
 """Seconds that a child runs."""
 AT_ONCE: Final = 32
-"""Requests of the user at once, if there is no rate."""
+"""Requests of the user at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -52,40 +52,48 @@ class Moments:
 async def played(api: Api, shape: Shape, namespace: str) -> AsyncIterator[Moments]:
     """Run the children of a namespace, and note what happens, while this is open."""
     moments = Moments()
-    tasks = [
-        asyncio.create_task(_run_children(api, shape, namespace, moments)),
-        asyncio.create_task(_watch_parents(api, shape, namespace, moments)),
-    ]
-    try:
+    children = _run_children(api, shape, namespace, moments)
+    async with beside(children, _watch_parents(api, shape, namespace, moments)):
         yield moments
-        for task in tasks:
-            if task.done():
-                task.result()
-    finally:
+
+
+@asynccontextmanager
+async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what has no end while this is open; an error of it ends this at once."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+        yield
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+
+
+async def each(numbers: Iterable[int], call: Callable[[int], Awaitable[None]]) -> None:
+    """Call a function with each number, `AT_ONCE` at the same time."""
+    left = iter(numbers)
+
+    async def work() -> None:
+        for number in left:
+            await call(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(work())
 
 
 async def create(
     api: Api, shape: Shape, namespace: str, moments: Moments, scenario: Scenario
 ) -> None:
     """Create the parents of a scenario."""
-    gate, begun = asyncio.Semaphore(AT_ONCE), time.monotonic()
+    begun = time.monotonic()
 
     async def one(number: int) -> None:
         name = f"op-{number}"
-        async with gate:
-            await api.post(shape.parents(namespace), shape.parent(name, scenario.ttl))
-            moments.created[name] = time.monotonic()
+        if scenario.rate:
+            await asyncio.sleep(max(0.0, begun + number / scenario.rate - time.monotonic()))
+        await api.post(shape.parents(namespace), shape.parent(name, scenario.ttl))
+        moments.created[name] = time.monotonic()
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(scenario.count):
-            if scenario.rate:
-                due = begun + number / scenario.rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-            group.create_task(one(number))
+    await each(range(scenario.count), one)
 
 
 async def _run_children(api: Api, shape: Shape, namespace: str, moments: Moments) -> None:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.audit import entries, resource
+from tests.support.audit import READS, entries, full_resource
 
-READS: Final = frozenset({"get", "list", "watch"})
 SERVER: Final = frozenset({"kube-apiserver", "etcd"})
 
 
@@ -60,6 +59,6 @@ def writes(log: Path, since: int, user: str) -> tuple[Counter[str], int]:
     found, refused = Counter[str](), 0
     for entry in entries(log, since):
         if entry["user"].get("username") == user and entry["verb"] not in READS:
-            found[f"{entry['verb']} {resource(entry.get('objectRef', {}))}"] += 1
+            found[f"{entry['verb']} {full_resource(entry.get('objectRef', {}))}"] += 1
             refused += entry["responseStatus"]["code"] >= 400
     return found, refused

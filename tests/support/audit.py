@@ -15,6 +15,9 @@ from tests.support.installation import (
     eventually,
 )
 
+READS = frozenset({"get", "list", "watch"})
+"""Verbs of requests that write nothing."""
+
 
 def writes(cluster: Cluster, namespace: str, name: str) -> Iterator[tuple[str, str, str]]:
     """Yield the operator's writes about an operation: verb, resource and the object's name."""
@@ -22,9 +25,9 @@ def writes(cluster: Cluster, namespace: str, name: str) -> Iterator[tuple[str, s
     for entry in audit(cluster, namespace):
         verb, about = entry["verb"], entry["objectRef"]
         # A request whose token had not come through yet is of nobody.
-        mine = entry["user"].get("username") == account and verb not in ("get", "list", "watch")
+        mine = entry["user"].get("username") == account and verb not in READS
         if mine and about.get("name", "").startswith(name):
-            yield verb, resource(about), about.get("name", "")
+            yield verb, full_resource(about), about.get("name", "")
 
 
 def audit(cluster: Cluster, namespace: str) -> Iterator[Manifest]:
@@ -46,7 +49,7 @@ def entries(log: Path, since: int = 0) -> Iterator[Manifest]:
             yield json.loads(line)
 
 
-def resource(about: Manifest) -> str:
+def full_resource(about: Manifest) -> str:
     """Return the resource of an `objectRef`, with its subresource."""
     return "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
 

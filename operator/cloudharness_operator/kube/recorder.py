@@ -49,7 +49,6 @@ class EventRecorder:
         self._api = api
         self._dropped = dropped
         self._is_busy = is_busy
-        self._capacity = capacity
         self._queue: asyncio.Queue[Manifest] = asyncio.Queue(capacity)
         self._is_full = False
         self._flushing = asyncio.Event()
@@ -83,7 +82,7 @@ class EventRecorder:
                 await asyncio.wait_for(self._flushing.wait(), PAUSE)
 
     def _has_many(self) -> bool:
-        return self._queue.qsize() >= self._capacity // 2
+        return self._queue.qsize() >= self._queue.maxsize // 2
 
     async def flush(self, seconds: float) -> None:
         """Wait until all that was recorded is sent, but not longer than this."""

@@ -51,6 +51,28 @@ class Recorder:
         return lambda: len(self.handled) >= number
 
 
+async def order(steps: str) -> list[str]:
+    """Add the keys of a text; return them in the order in which they are handled.
+
+    Those with a question mark can wait; capital letters are urgent; numbers are seconds.
+    """
+    now, patient, added = 0.0, set[str](), set[str]()
+    queue = WorkQueue(can_wait=lambda key: key in patient, clock=lambda: now)
+    handler = Recorder()
+    for step in steps.split():
+        if step[0].isdigit():
+            now += float(step)
+            continue
+        key = step.strip("?").lower()
+        added.add(key)
+        patient |= {key} if step.startswith("?") else set()
+        (queue.add_urgent if step.isupper() else queue.add)(key)
+    assert len(queue) == len(added)
+    await worked(queue, handler, lambda: not len(queue))
+    await asyncio.sleep(0)
+    return handler.handled
+
+
 def test_a_key_that_is_added_often_is_handled_once() -> None:
     async def run() -> None:
         queue, handler = WorkQueue(), Recorder()
@@ -81,18 +103,7 @@ def test_a_key_that_is_added_often_is_handled_once() -> None:
     ],
 )
 def test_what_is_urgent_is_first(steps: str, expected: str) -> None:
-    """Capital letters are urgent."""
-
-    async def run() -> None:
-        queue, handler = WorkQueue(), Recorder()
-        for step in steps.split():
-            (queue.add_urgent if step.isupper() else queue.add)(step.lower())
-        assert len(queue) == len(expected.split())
-        await worked(queue, handler, lambda: not len(queue))
-        await asyncio.sleep(0)
-        assert handler.handled == expected.split()
-
-    asyncio.run(run())
+    assert asyncio.run(order(steps)) == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -113,24 +124,7 @@ def test_what_is_urgent_is_first(steps: str, expected: str) -> None:
     ],
 )
 def test_what_can_wait_is_overtaken(steps: str, expected: str) -> None:
-    """Those with a question mark can wait; capital letters are urgent; numbers are seconds."""
-
-    async def run() -> None:
-        now, patient = 0.0, set[str]()
-        queue = WorkQueue(can_wait=lambda key: key in patient, clock=lambda: now)
-        handler = Recorder()
-        for step in steps.split():
-            if step[0].isdigit():
-                now += float(step)
-                continue
-            key = step.strip("?").lower()
-            patient |= {key} if step.startswith("?") else set()
-            (queue.add_urgent if step.isupper() else queue.add)(key)
-        await worked(queue, handler, lambda: not len(queue))
-        await asyncio.sleep(0)
-        assert handler.handled == expected.split()
-
-    asyncio.run(run())
+    assert asyncio.run(order(steps)) == expected.split()
 
 
 def test_what_waits_and_can_wait_no_more_moves_forward() -> None:
