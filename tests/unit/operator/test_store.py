@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -116,6 +117,19 @@ def test_what_is_large_and_never_read_is_not_kept(bench: Bench) -> None:
     record = bench.store.operation(UID)
     assert record is not None
     assert record.manifest == manifest()
+
+
+def test_an_operation_takes_little_more_memory_than_its_text(bench: Bench) -> None:
+    uids = [f"uid-{number}" for number in range(500)]
+    tracemalloc.start()
+    try:
+        for uid in uids:
+            bench.store.upsert_operation(manifest(uid=uid, spec={"instance": "x" * 1000}))
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    texts = [record.text or b"" for uid in uids if (record := bench.store.operation(uid))]
+    assert used / len(uids) < len(texts[0]) + 1000
 
 
 def test_the_first_sight_and_the_last_write_are_kept(bench: Bench) -> None:
