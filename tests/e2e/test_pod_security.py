@@ -7,12 +7,15 @@ import pytest
 
 from cloudharness_operation.render.restricted import CONTAINER, POD
 from tests.support.examples import names
-from tests.support.installation import Installation, eventually
+from tests.support.installation import DEPLOYMENT, Installation, eventually
 from tests.support.lab import GPU, RUN, SAYS, Lab, Manifest, has_succeeded, opened
 from tests.support.operations import bash, operation
 
 # The examples share a PriorityClass and a label of a node with those of test_examples.
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("examples")]
+
+TOOLS = ("sh", "bash", "busybox", "perl", "apt", "dpkg", "pip")
+PLACES = "/opt/operator/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 WRITE = """
 id
@@ -35,6 +38,12 @@ def containers(pod: Manifest) -> dict[str, Manifest]:
     return {
         one["name"]: one["securityContext"] for one in spec["initContainers"] + spec["containers"]
     }
+
+
+def test_the_image_of_the_operator_has_no_shell(shared: Installation) -> None:
+    code = f"import shutil; print([shutil.which(one, path={PLACES!r}) for one in {TOOLS!r}])"
+    found = shared.kubectl("exec", f"deployment/{DEPLOYMENT}", "--", "python", "-c", code)
+    assert found.strip() == str([None] * len(TOOLS))
 
 
 def test_tasks_run_as_an_ordinary_user(restricted: Installation) -> None:
