@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -175,39 +175,53 @@ class Api:
 
     async def pages(
         self, path: str, selector: str = "", fields: str = ""
-    ) -> AsyncIterator[Listing]:
+    ) -> AsyncGenerator[Listing, None]:
         """Read all objects of a collection, a page at a time; all are of one version.
 
-        Ten thousand operations as objects at once are hundreds of megabytes.
+        Ten thousand operations as objects at once are hundreds of megabytes. While the caller uses
+        a page, the API server prepares the next one.
         """
         query = {"labelSelector": selector, **({"fieldSelector": fields} if fields else {})}
         size = PAGE
-        while True:
-            try:
-                page = await self._page(path, {**query, "limit": str(size)}, alone=size == 1)
-            except TooLarge:
-                # Authors of objects decide how large they are.
-                size = max(1, size // 8)
-                continue
-            meta, found = (
-                page["metadata"],
-                Listing(page["items"], page["metadata"]["resourceVersion"]),
-            )
-            del page
-            yield found
-            found.items.clear()  # Not kept during the read of the next page.
-            if not (token := meta.get("continue")):
-                return
-            query["continue"] = token
-            size = min(PAGE, size * 2)
+        text = self._ahead(path, query, size)
+        try:
+            while True:
+                try:
+                    page = _object(*await text)
+                except TooLarge:
+                    # Authors of objects decide how large they are.
+                    size = max(1, size // 8)
+                    text = self._ahead(path, query, size)
+                    continue
+                meta, found = page["metadata"], page["items"]
+                del page
+                if token := meta.get("continue"):
+                    query["continue"] = token
+                    size = min(PAGE, size * 2)
+                    text = self._ahead(path, query, size)
+                    await asyncio.sleep(0)  # So that it is sent before the caller uses this page.
+                yield Listing(found, meta["resourceVersion"])
+                if not token:
+                    return
+                found.clear()  # Not kept while the next page is read.
+        finally:
+            text.cancel()
 
-    async def _page(self, path: str, query: dict[str, str], *, alone: bool) -> Manifest:
-        """Read a page of a list. One with a single object may have any size."""
+    def _ahead(
+        self, path: str, query: Mapping[str, str], size: int
+    ) -> asyncio.Task[tuple[bytes, int]]:
+        """Begin to read a page of so many objects, or of a single one of any size."""
+        whole = {**query, "limit": str(size)}
+        return asyncio.create_task(
+            self._page(path, whole, sys.maxsize if size == 1 else PAGE_BYTES)
+        )
+
+    async def _page(self, path: str, query: dict[str, str], most: int) -> tuple[bytes, int]:
+        """Read a page of a list as text of so many bytes at most, and the response's code."""
         with _network():
             async with self._http.get(self._server + path, params=query) as reply:
                 await _check(reply)
-                text = await _read(reply, sys.maxsize if alone else PAGE_BYTES)
-                return _object(text, reply.status)
+                return await _read(reply, most), reply.status
 
     async def list(self, path: str, selector: str = "", fields: str = "") -> list[Manifest]:
         """Read all objects of a collection that are few."""

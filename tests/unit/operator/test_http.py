@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,28 @@ def test_a_list_is_read_page_by_page() -> None:
     asyncio.run(run())
     first = {"limit": str(PAGE), "labelSelector": "a=b"}
     assert asked == [first, first | {"continue": "two"}, first | {"continue": "three"}]
+
+
+def test_the_next_page_is_requested_while_a_page_is_used() -> None:
+    async def run() -> None:
+        requested = asyncio.Event()
+
+        async def handler(request: web.Request) -> web.Response:
+            if "continue" in request.query:
+                requested.set()
+                await asyncio.Event().wait()
+            metadata = {"resourceVersion": "77", "continue": "two"}
+            return web.json_response({"metadata": metadata, "items": [{"n": 1}]})
+
+        async with (
+            serving(handler) as api,
+            aclosing(api.pages(PATH)) as pages,
+            asyncio.timeout(30),
+        ):
+            await anext(pages)
+            await requested.wait()
+
+    asyncio.run(run())
 
 
 STATUS = {
