@@ -155,13 +155,18 @@ def test_a_log_that_is_not_there_is_an_error() -> None:
 
 def test_a_list_is_read_page_by_page() -> None:
     asked: list[dict[str, str]] = []
+    compressed: list[web.Response] = []
     pages = {"": ([1, 2], "two"), "two": ([3], "three"), "three": ([4], "")}
 
     async def handler(request: web.Request) -> web.Response:
         asked.append(dict(request.query))
         items, token = pages[request.query.get("continue", "")]
         metadata = {"resourceVersion": "77"} | ({"continue": token} if token else {})
-        return web.json_response({"metadata": metadata, "items": [{"n": n} for n in items]})
+        reply = web.json_response({"metadata": metadata, "items": [{"n": n} for n in items]})
+        if "gzip" in request.headers["Accept-Encoding"]:
+            reply.enable_compression(web.ContentCoding.gzip)
+            compressed.append(reply)
+        return reply
 
     async def run() -> None:
         async with serving(handler) as api:
@@ -172,6 +177,7 @@ def test_a_list_is_read_page_by_page() -> None:
     asyncio.run(run())
     first = {"limit": str(PAGE), "labelSelector": "a=b"}
     assert asked == [first, first | {"continue": "two"}, first | {"continue": "three"}]
+    assert len(compressed) == len(asked)
 
 
 def test_the_next_page_is_requested_while_a_page_is_used() -> None:
