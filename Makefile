@@ -30,7 +30,8 @@ CLIENT_READY := $(firstword $(wildcard $(BIN)/ready) build/client-venv/bin/ready
 
 # What uses the cluster runs on this machine, or else in a container on it: tests/machine.
 ON_CLUSTER := demo test test-all test-e2e test-long faults test-engines cluster-build cluster-up install \
-	shell pictures benchmark benchmark-crowd benchmark-events benchmark-lifecycles
+	shell pictures benchmark benchmark-crowd benchmark-events benchmark-lifecycles \
+	benchmark-sustained
 ifneq ($(filter $(ON_CLUSTER) cluster-down env,$(MAKECMDGOALS)),)
 WAY := $(if $(PYTHON),$(shell $(MACHINE) way))
 endif
@@ -116,6 +117,10 @@ benchmark-events: $(BIN)/ready ## Measure how fast exit events are published, al
 .PHONY: benchmark-lifecycles
 benchmark-lifecycles: $(BIN)/ready ## Measure whole lifecycles beside a controller in Go and JobSet
 	$(BIN)/python -m benchmarks.lifecycles
+
+.PHONY: benchmark-sustained
+benchmark-sustained: $(BIN)/ready ## Measure an hour of operations with TTLs at a steady rate
+	$(BIN)/python -m benchmarks.sustained
 
 .PHONY: cluster-build
 cluster-build: $(BIN)/ready ## Build the cluster's components into the cache, once; start nothing

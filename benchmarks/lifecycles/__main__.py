@@ -14,8 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,7 +120,7 @@ class Round:
     async def measure(self, cluster: EmbeddedCluster) -> Figures:
         """Start the controller, create the parents, wait for their ends, and stop it."""
         log, network = cluster.audit_log, cluster.state.network()
-        with _process(self.arm, self.run) as process:
+        with arms.running(self.arm, self.run) as process:
             await self._first(process)
             size, before = log.stat().st_size, usage.of_process(process.pid)
             server = usage.server_cpu(network)
@@ -166,24 +165,11 @@ class Round:
         deadline = time.monotonic() + TIMEOUT
         while not what():
             if process.poll() is not None or time.monotonic() > deadline:
-                end = (self.run.place / "log").read_text(errors="replace")[-3000:]
                 recorded = len(self.moments.recorded)
-                raise ClusterError(f"{self.arm.name}: {recorded} ends are recorded:\n{end}")
+                raise ClusterError(
+                    f"{self.arm.name}: {recorded} ends are recorded:\n{self.run.log_tail()}"
+                )
             await asyncio.sleep(0.05)
-
-
-@contextmanager
-def _process(arm: Arm, run: Run) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a controller, and end it."""
-    with arm.start(run) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def _between(first: dict[str, float], second: dict[str, float]) -> list[float]:

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,15 @@ class Run:
     ttl: int | None
     """Seconds after which the child of an ended parent is deleted."""
 
+    @property
+    def log(self) -> Path:
+        """What the controller prints."""
+        return self.place / "log"
+
+    def log_tail(self) -> str:
+        """Return what it has printed last."""
+        return self.log.read_text(errors="replace")[-3000:]
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -60,9 +70,9 @@ class Arm:
     environment: Callable[[Run], Mapping[str, str]] = field(default=lambda _: {})
 
     def start(self, run: Run) -> subprocess.Popen[bytes]:
-        """Start it as a process of its own; its log is in the run's directory."""
+        """Start it as a process of its own; it prints into the run's log."""
         environment = {**os.environ, "KUBECONFIG": str(run.account.kubeconfig)}
-        with (run.place / "log").open("wb") as log:
+        with run.log.open("wb") as log:
             return subprocess.Popen(
                 [*self.command(run)],
                 env={**environment, **self.environment(run)},
@@ -70,6 +80,20 @@ class Arm:
                 stdout=log,
                 stderr=log,
             )
+
+
+@contextmanager
+def running(arm: Arm, run: Run) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a controller, and end it."""
+    with arm.start(run) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def operator(kafka: str = "", **settings: str) -> Arm:

@@ -46,6 +46,8 @@ class Moments:
     """When the parent's status said that it has ended."""
     removed: dict[str, float] = field(default_factory=dict)
     """When the child was deleted."""
+    expired: dict[str, float] = field(default_factory=dict)
+    """When the parent was deleted."""
 
 
 @asynccontextmanager
@@ -120,8 +122,11 @@ async def _run_children(api: Api, shape: Shape, namespace: str, moments: Moments
 async def _watch_parents(api: Api, shape: Shape, namespace: str, moments: Moments) -> None:
     path = shape.parents(namespace)
     async for event in events(api, path, await version_of(api, path)):
-        if shape.has_ended(event["object"].get("status") or {}):
-            moments.recorded.setdefault(event["object"]["metadata"]["name"], time.monotonic())
+        name = event["object"]["metadata"]["name"]
+        if event["type"] == "DELETED":
+            moments.expired[name] = time.monotonic()
+        elif shape.has_ended(event["object"].get("status") or {}):
+            moments.recorded.setdefault(name, time.monotonic())
 
 
 async def version_of(api: Api, path: str) -> str:
