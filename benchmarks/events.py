@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import confluent_kafka
+import requests
 
 from benchmarks import accounts
 from benchmarks.accounts import Account
@@ -41,6 +42,8 @@ EVENTS: Final = int(os.environ.get("EVENTS", "20000"))
 ENDS: Final = int(os.environ.get("ENDS", "1000"))
 RATES: Final = (15, 50)
 """Ends a second."""
+SETTLING: Final = 10.0
+"""Seconds until the operator has written that the last of the Workflows has no pods yet."""
 CROWD: Final = int(os.environ.get("CROWD", "10000"))
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC: Final = "ends"
@@ -73,10 +76,16 @@ def installation(cluster: Cluster, name: str) -> Iterator[Installation]:
     try:
         yield one
     finally:
-        # kubectl would delete them one by one.
-        one.server.clear(FULL_KIND)
+        eventually(lambda: _clear(one), timeout=600, every=2)
         eventually(lambda: not one.find("workflows"), timeout=600, every=2)
         one.remove()
+
+
+def _clear(one: Installation) -> bool:
+    """Delete all operations at once, as kubectl does not; return whether none is left."""
+    with suppress(requests.ConnectionError):  # The API server ends a request after a minute.
+        one.server.clear(FULL_KIND)
+    return not one.find(FULL_KIND)
 
 
 @contextmanager
@@ -143,6 +152,7 @@ def at_a_rate(one: Installation, rate: int) -> None:
     one.apply(operation(f"first-{rate}", bash("true"), topic=topic, cancel="Stop"))
     one.wait_for(f"first-{rate}", "Notified")
     eventually(lambda: len(_open(one)) == ENDS, timeout=300, every=2)
+    time.sleep(SETTLING)
     children = _open(one)
     heard: dict[str, float] = {}
     hearing = (one.kafka, topic, heard, ENDS + 1)
@@ -202,13 +212,13 @@ def while_away(one: Installation, cluster: EmbeddedCluster, place: Path, account
         print(f"the operator has {resident():.0f} MiB", flush=True)
         own.all[0].kill()
         asyncio.run(_end_crowd(account, one.namespace))
+        eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
         numbers = metrics(one)
         print(
             f"{numbers[f'{FOUND}_pending']:.0f} events wait, the oldest for "
             f"{numbers[f'{FOUND}_oldest_pending_seconds']:.0f} s, in {resident():.0f} MiB",
             flush=True,
         )
-        eventually(lambda: metrics(one)[QUEUE] == 0, timeout=600, every=1)
         begun = time.monotonic()
         one.apply(operation("other", bash("true")))
         one.wait_for("other")
