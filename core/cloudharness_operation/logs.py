@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-_EXECUTOR: Final = re.compile(
-    r'time="?[^" ]{1,64}"? level=\w{1,16} msg=("[^"\\]*(\\.[^"\\]*)*"|\S+) argo=true( .*)?$'
+_QUOTED: Final = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_BEGIN: Final = re.compile(r'time="?[^" ]{1,64}"? level=\w{1,16} msg=|\{"(?:time":"|argo":true,)')
+"""How a line of Argo's executor begins, even behind a line that the task has not ended: as text, or
+as JSON if Argo's controller logs that. Argo 3 writes by logrus, and Argo 4 by slog: other quotes,
+and attributes in any order."""
+_TEXT: Final = re.compile(
+    rf'(?:{_QUOTED}|[^\s"]+)(?P<attributes>(?: [^\s="]{{1,64}}=(?:{_QUOTED}|[^\s"]*))*)'
 )
-"""What Argo's executor writes into a task's own log, even behind a line that has not ended. A task
-can print anything, so no part before the message is matched without a bound: the time of a search
-would grow with the square of a line's length."""
+"""The message and the attributes of a line of text."""
+_ARGO: Final = re.compile(r" argo=true(?: |$)")
+_TRIED: Final = 4
+"""Beginnings in a line that are tried, from its end. A task can print anything, and the time must
+not grow with the square of a line's length."""
 _LAST: Final = re.compile(r"Error: (exit status \d+|signal: .+)")
 """What it writes at the very end (cobra's word for the error of `argoexec emissary`)."""
 _BEHIND: Final = re.compile(rf"(?<=\S){_LAST.pattern}$")
@@ -53,9 +62,31 @@ def _without_last(lines: list[str]) -> list[str]:
 
 
 def _cut(line: str) -> Iterator[str]:
-    rest = _EXECUTOR.sub("", line)
+    rest = next(
+        (line[: found.start()] for found in _begins(line) if _is_executors(line, found)), line
+    )
     if rest or not line:
         yield rest
+
+
+def _begins(line: str) -> Sequence[re.Match[str]]:
+    return deque(_BEGIN.finditer(line), _TRIED)
+
+
+def _is_executors(line: str, begin: re.Match[str]) -> bool:
+    """Return whether Argo's executor has written the rest of a line, from a beginning on."""
+    if begin[0].startswith("{"):
+        return _is_json_of_argo(line[begin.start() :])
+    found = _TEXT.fullmatch(line, begin.end())
+    return bool(found and _ARGO.search(found["attributes"]))
+
+
+def _is_json_of_argo(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return found.get("argo") is True and {"time", "level", "msg"} <= found.keys()
 
 
 def readable(line: str) -> str:

@@ -13,9 +13,31 @@ LONG_TIME = f"time={'9' * 65}"
 EXECUTOR = 'time="2026-01-02T03:04:05Z" level=info msg="sub-process exited" argo=true error="<nil>"'
 
 
+JSON_3 = '{"argo":true,"error":null,"level":"info","msg":"exited","time":"2026-01-02T03:04:05Z"}'
+JSON_4 = (
+    '{"time":"2026-01-02T03:04:05.139Z","level":"INFO","msg":"exited","error":null,"argo":true}'
+)
+SLOG = 'time=2026-01-02T03:04:05.139Z level=INFO msg="sub-process exited" error=<nil> argo=true'
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        (SLOG, []),
+        (f"begun{SLOG}", ["begun"]),
+        (SLOG.replace(" error=<nil> argo=true", " argo=true error=<nil>"), []),
+        (SLOG.replace("<nil>", '"a \\"quoted\\" word, argo=true"'), []),
+        (SLOG.replace('"sub-process exited"', '"saved: time=1 level=INFO msg=x"'), []),
+        (SLOG.replace(" argo=true", ""), [SLOG.replace(" argo=true", "")]),
+        (SLOG.replace(" argo=true", " argo=truest"), [SLOG.replace(" argo=true", " argo=truest")]),
+        (f"{SLOG} and more", [f"{SLOG} and more"]),
+        (f'{SLOG} a="open', [f'{SLOG} a="open']),
+        (JSON_3, []),
+        (JSON_4, []),
+        (f"begun{JSON_4}", ["begun"]),
+        (JSON_4.replace("true", "1"), [JSON_4.replace("true", "1")]),
+        (JSON_4.replace("level", "grade"), [JSON_4.replace("level", "grade")]),
+        (f"{JSON_4} and more", [f"{JSON_4} and more"]),
         ("plain", ["plain"]),
         ("", [""]),
         (EXECUTOR, []),
@@ -39,6 +61,12 @@ HOSTILE = (
     'time=a level=b msg="\\"',
     'time=a level=b msg="\\\\',
     'time=a level=b msg="" argo=tru',
+    'time=a level=b msg="x" argo=true ',
+    "time=a level=b msg=x argo=true ",
+    'time=a level=b msg=x a="',
+    '{"time":"',
+    '{"argo":true,',
+    '{"argo":true,"a":',
     "level=",
     "Error: ",
     "Error: exit status 1",
