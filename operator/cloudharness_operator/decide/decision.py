@@ -200,12 +200,20 @@ def _held_back(
     """Return the seconds for which a change can wait, so that it is written with the next."""
     if operation.status.workflow_ref is None:
         begun = child.waiting or any(one.phase is not TaskPhase.PENDING for one in child.tasks)
-        # A run that is not the first, or was resumed, begins with a write.
-        return 0.0 if begun else max(state.since, state.written or 0.0) + GRACE - state.clock
+        return 0.0 if begun else _grace(state, child)
     if state.written is None:
         return 0.0
     period = DETAIL_PERIOD if status.only_details(changed) else WRITE_PERIOD
     return state.written + period - state.clock
+
+
+def _grace(state: ObservedState, child: Child) -> float:
+    """Return the seconds in which the first pod of a Workflow may still start."""
+    # A run that is not the first, or was resumed, begins with a write.
+    left = max(state.since, state.written or 0.0) + GRACE - state.clock
+    # In a burst, a Workflow can be created long after its operation.
+    created = child.created.timestamp() + GRACE - state.server if child.created else 0.0
+    return max(left, created)
 
 
 def _conclude(state: ObservedState, operation: Operation, defaults: Defaults, end: Outcome) -> Plan:

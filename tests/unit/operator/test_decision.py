@@ -156,6 +156,27 @@ BEGINNING = [
         requeue_after=4.0,
     ),
     row(
+        "they count from the creation of the Workflow, if it came late",
+        observed(
+            operation=operation(),
+            child=child(created=NOW),
+            since=CLOCK - 90.0,
+            server=NOW.timestamp() + 1.5,
+        ),
+        requeue_after=3.5,
+    ),
+    row(
+        "and are over by the API server's clock",
+        observed(
+            operation=operation(),
+            child=child(created=NOW),
+            since=CLOCK - 90.0,
+            server=NOW.timestamp() + 5.0,
+        ),
+        status=("Pending", "WorkflowCreated", UNDER_WAY),
+        requeue_after=600.0,
+    ),
+    row(
         "and Running, where Argo has begun",
         observed(operation=operation(), child=child("Running"), since=CLOCK - 5.0),
         status=("Running", "TasksRunning", UNDER_WAY),
