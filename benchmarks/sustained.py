@@ -15,24 +15,22 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pygal
 from pygal.style import CleanStyle
 
 from benchmarks import accounts
-from benchmarks.events import without_argo
 from benchmarks.lifecycles import arms, usage
-from benchmarks.lifecycles.play import Moments, Scenario, beside, clear, create, played
+from benchmarks.lifecycles.play import Moments, Scenario, beside, create, played
 from benchmarks.lifecycles.report import quantile
 from benchmarks.lifecycles.shapes import OPERATION
+from benchmarks.lifecycles.stage import stage
 from benchmarks.lifecycles.usage import Usage
 from cloudharness_operator.kube.http import Api, session
-from tests.cluster import ClusterError, open_cluster
+from tests.cluster import ClusterError
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support.examples import ROOT
-from tests.support.installation import CRD
 
 MINUTES: Final = int(os.environ.get("MINUTES", "60"))
 RATE: Final = int(os.environ.get("RATE", "20"))
@@ -71,13 +69,8 @@ class Minute:
 
 def main() -> None:
     """Measure, and print it as it comes."""
-    with open_cluster() as cluster, TemporaryDirectory() as directory:
-        if not isinstance(cluster, EmbeddedCluster):
-            raise ClusterError("this stops Argo: it needs the embedded cluster")
-        cluster.join()
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-        with accounts.namespace(cluster), without_argo(cluster):
-            minutes = asyncio.run(measure(cluster, Path(directory)))
+    with stage() as (cluster, directory):
+        minutes = asyncio.run(measure(cluster, directory))
     draw(minutes)
 
 
@@ -96,14 +89,10 @@ async def measure(cluster: EmbeddedCluster, place: Path) -> list[Minute]:
     run = arms.Run(account, namespace, place, WORKFLOW_TTL)
     async with session(me.directory, time.monotonic) as http:
         api = Api(me.server, http)
-        await api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
-        try:
-            async with played(api, shape, namespace) as moments:
-                with arms.running(arms.operator(), run) as process:
-                    creating = create(api, shape, namespace, moments, scenario)
-                    return await _observe(process, run, moments, creating)
-        finally:
-            await clear(api, shape, namespace)
+        async with played(api, shape, namespace) as moments:
+            with arms.operator().running(run) as process:
+                creating = create(api, shape, namespace, moments, scenario)
+                return await _observe(process, run, moments, creating)
 
 
 async def _observe(

@@ -17,19 +17,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks import accounts
-from benchmarks.events import without_argo
 from benchmarks.lifecycles import arms, report, usage
 from benchmarks.lifecycles.arms import Arm, Run
-from benchmarks.lifecycles.play import Moments, Scenario, clear, create, played
+from benchmarks.lifecycles.play import Moments, Scenario, create, played
 from benchmarks.lifecycles.report import Figures
+from benchmarks.lifecycles.stage import stage
 from cloudharness_operator.kube.http import Api, session
-from tests.cluster import ClusterError, open_cluster
+from tests.cluster import ClusterError
 from tests.cluster.embedded import EmbeddedCluster, Place
-from tests.support.installation import CRD
 
 COUNT: Final = int(os.environ.get("COUNT", "1000"))
 ROUNDS: Final = int(os.environ.get("ROUNDS", "3"))
@@ -52,18 +50,12 @@ def main() -> None:
     asked = sys.argv[1:] or [one.name for one in SCENARIOS]
     place = Place.default("default")
     peer, jobset = arms.obtain(place)
-    with open_cluster() as cluster, TemporaryDirectory() as directory:
-        if not isinstance(cluster, EmbeddedCluster):
-            raise ClusterError("this stops Argo: it needs the embedded cluster")
-        cluster.join()
-        for crd in (CRD, jobset / "crd.yaml"):
-            cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crd))
+    with stage(jobset / "crd.yaml") as (cluster, directory):
         controllers = (arms.peer(peer / "peer"), arms.operator(), arms.jobset(jobset / "jobset"))
-        with accounts.namespace(cluster), without_argo(cluster):
-            bench = Bench(cluster, Path(directory))
-            for scenario in (one for one in SCENARIOS if one.name in asked):
-                print(f"\n{scenario.name}: {scenario.count} operations", flush=True)
-                report.table(asyncio.run(bench.measure(scenario, controllers)))
+        bench = Bench(cluster, directory)
+        for scenario in (one for one in SCENARIOS if one.name in asked):
+            print(f"\n{scenario.name}: {scenario.count} operations", flush=True)
+            report.table(asyncio.run(bench.measure(scenario, controllers)))
 
 
 class Bench:
@@ -99,12 +91,8 @@ class Bench:
         directory.mkdir()
         account = accounts.make(self._cluster, name, directory)
         run = Run(account, name, directory, scenario.ttl)
-        await api.post("/api/v1/namespaces", {"metadata": {"name": name}})
-        try:
-            async with played(api, arm.shape, name) as moments:
-                return await Round(api, scenario, arm, run, moments).measure(self._cluster)
-        finally:
-            await clear(api, arm.shape, name)
+        async with played(api, arm.shape, name) as moments:
+            return await Round(api, scenario, arm, run, moments).measure(self._cluster)
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,7 @@ class Round:
     async def measure(self, cluster: EmbeddedCluster) -> Figures:
         """Start the controller, create the parents, wait for their ends, and stop it."""
         log, network = cluster.audit_log, cluster.state.network()
-        with arms.running(self.arm, self.run) as process:
+        with self.arm.running(self.run) as process:
             await self._first(process)
             size, before = log.stat().st_size, usage.of_process(process.pid)
             server = usage.server_cpu(network)

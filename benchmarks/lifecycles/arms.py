@@ -73,32 +73,29 @@ class Arm:
     command: Callable[[Run], Sequence[str]]
     environment: Callable[[Run], Mapping[str, str]] = field(default=lambda _: {})
 
-    def start(self, run: Run) -> subprocess.Popen[bytes]:
-        """Start it as a process of its own; it prints into the run's log."""
+    @contextmanager
+    def running(self, run: Run) -> Iterator[subprocess.Popen[bytes]]:
+        """Start it as a process of its own, which prints into the run's log, and end it."""
         environment = {**os.environ, "KUBECONFIG": str(run.account.kubeconfig)}
-        with run.log.open("wb") as log:
-            return subprocess.Popen(
+        with (
+            run.log.open("wb") as log,
+            subprocess.Popen(
                 [*OWN_PROCESSOR, *self.command(run)],
                 env={**environment, **self.environment(run)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-            )
-
-
-@contextmanager
-def running(arm: Arm, run: Run) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a controller, and end it."""
-    with arm.start(run) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
+            ) as process,
+        ):
             try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+                yield process
+            finally:
+                process.terminate()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
 
 def operator(kafka: str = "", **settings: str) -> Arm:

@@ -52,11 +52,15 @@ class Moments:
 
 @asynccontextmanager
 async def played(api: Api, shape: Shape, namespace: str) -> AsyncIterator[Moments]:
-    """Run the children of a namespace, and note what happens, while this is open."""
+    """Run the children of a new namespace, and note what happens, while this is open."""
     moments = Moments()
-    children = _run_children(api, shape, namespace, moments)
-    async with beside(children, _watch_parents(api, shape, namespace, moments)):
-        yield moments
+    await api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    try:
+        children = _run_children(api, shape, namespace, moments)
+        async with beside(children, _watch_parents(api, shape, namespace, moments)):
+            yield moments
+    finally:
+        await _clear(api, shape, namespace)
 
 
 @asynccontextmanager
@@ -146,7 +150,7 @@ async def events(api: Api, path: str, version: str) -> AsyncIterator[Manifest]:
                 yield event
 
 
-async def clear(api: Api, shape: Shape, namespace: str) -> None:
+async def _clear(api: Api, shape: Shape, namespace: str) -> None:
     """Delete a namespace, and wait until its parents and children are gone."""
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
     for path in (shape.parents(namespace), shape.children(namespace)):
