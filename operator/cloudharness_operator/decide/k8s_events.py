@@ -37,13 +37,6 @@ class EventMessage(NamedTuple):
     """Distinguishes its name from those of other Events about the same resource version."""
 
 
-def workflow_deleted(workflow: str) -> EventMessage:
-    """Return the Event of an expired Workflow."""
-    return EventMessage(
-        "CleanedUp", f"Workflow {workflow} is deleted by the ttlStrategy", prefix="cleaned-"
-    )
-
-
 def pods_deleted(pods: tuple[str, ...]) -> EventMessage:
     """Return the Event of pods that still ran after their run was terminated."""
     note = f"deleted, since they still ran after the run was terminated: {', '.join(pods)}"

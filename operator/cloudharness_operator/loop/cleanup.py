@@ -102,7 +102,7 @@ class CleanUp:
         if plan.delete_operation:
             await self._delete_operation(uid)
         if plan.delete_workflow:
-            await self._delete_workflow(uid, plan.delete_workflow)
+            await self._delete_workflow(plan.delete_workflow)
         return plan.requeue_after
 
     async def _delete_pods(self, uid: str, child: Child) -> None:
@@ -111,7 +111,7 @@ class CleanUp:
         if deleted:
             self._emit(uid, k8s_events.pods_deleted(deleted))
 
-    async def _delete_workflow(self, uid: str, child: Child) -> None:
+    async def _delete_workflow(self, child: Child) -> None:
         try:
             left = await self.cluster.delete_workflow(child)
         except ApiError as error:
@@ -120,7 +120,6 @@ class CleanUp:
                 self.store.reread_workflow(child, left)
             raise
         self.store.reread_workflow(child, left)
-        self._emit(uid, k8s_events.workflow_deleted(child.name))
 
     async def _delete_operation(self, uid: str) -> None:
         if (record := self.store.operation(uid)) is None:

@@ -12,8 +12,8 @@ from cloudharness_operator.decide.k8s_events import (
     EventMessage,
     between,
     deletion_skipped,
+    pods_deleted,
     to_manifests,
-    workflow_deleted,
 )
 from tests.support.builders import NOW, on_record, operation_manifest, task
 
@@ -164,10 +164,10 @@ def test_each_has_its_name_and_no_more_words_than_it_may() -> None:
 
 
 def test_news_of_the_clean_up_have_names_of_their_own() -> None:
-    what = (EventMessage("A", "a"), workflow_deleted("sums-1"), deletion_skipped("Flux"))
+    what = (EventMessage("A", "a"), pods_deleted(("sums-1",)), deletion_skipped("Flux"))
     found = to_manifests(operation_manifest(version=255), what, NOW)
     names: list[Any] = [one["metadata"]["name"] for one in found]
-    assert names == ["sums.ff-0", "sums.ff-cleaned-1", "sums.ff-kept-2"]
-    assert [one["reason"] for one in found] == ["A", "CleanedUp", "TTLDeletionSkipped"]
+    assert names == ["sums.ff-0", "sums.ff-stopped-1", "sums.ff-kept-2"]
+    assert [one["reason"] for one in found] == ["A", "PodsDeleted", "TTLDeletionSkipped"]
     assert "sums-1" in found[1]["note"]
     assert "Flux owns it" in found[2]["note"]
