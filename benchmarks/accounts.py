@@ -53,6 +53,7 @@ class Account:
 def namespace(cluster: Cluster) -> Iterator[None]:
     """Create the accounts' namespace, whose accounts have all rights, and delete it."""
     group = f"--group=system:serviceaccounts:{NAMESPACE}"
+    _delete(cluster)  # What a benchmark that was killed has left.
     cluster.kubectl("create", "namespace", NAMESPACE)
     try:
         cluster.kubectl(
@@ -60,8 +61,12 @@ def namespace(cluster: Cluster) -> Iterator[None]:
         )
         yield
     finally:
-        cluster.kubectl("delete", "clusterrolebinding", NAMESPACE, "--ignore-not-found")
-        cluster.kubectl("delete", "namespace", NAMESPACE)
+        _delete(cluster)
+
+
+def _delete(cluster: Cluster) -> None:
+    for kind in ("clusterrolebinding", "namespace"):
+        cluster.kubectl("delete", kind, NAMESPACE, "--ignore-not-found")
 
 
 def make(cluster: Cluster, name: str, place: Path) -> Account:
