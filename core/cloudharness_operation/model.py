@@ -315,6 +315,7 @@ class ObjectMeta(BaseModel):
     uid: str
     generation: int = 1
     resource_version: str = ""
+    creation_timestamp: AwareDatetime | None = None
     deletion_timestamp: AwareDatetime | None = None
 
 

@@ -98,5 +98,19 @@ STOPPED: Final = "Stopped"
 REFUSED: Final = frozenset({INVALID_SPEC, SUBMISSION_FAILED, NAME_TAKEN, INTERNAL_ERROR})
 """With these an operation has ended before it was accepted."""
 
+ENDS: Final = REFUSED | {
+    *(
+        ALL_TASKS_SUCCEEDED,
+        TASK_FAILED,
+        WORKFLOW_ERROR,
+        WORKFLOW_LOST,
+        DELETED,
+        CANCELLED,
+        REPLACED,
+    ),
+    *(DEADLINE_EXCEEDED, PENDING_DEADLINE_EXCEEDED),
+}
+"""With these a run has ended."""
+
 USER_REQUESTED: Final = frozenset({CANCELLED, REPLACED})
 """With these a run has ended because a user wanted it to: its phase is Cancelled."""

@@ -24,7 +24,7 @@ from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
 from cloudharness_operator.kafka.records import MODES
 from cloudharness_operator.kube import handlers
 from cloudharness_operator.kube.cluster import KubernetesCluster
-from cloudharness_operator.kube.http import Api, ServerTime, session
+from cloudharness_operator.kube.http import Api, ServerTime, observed, session
 from cloudharness_operator.kube.informer import Operations, Workflows
 from cloudharness_operator.kube.recorder import EventRecorder
 from cloudharness_operator.leader.elector import ElectionConfig, ElectorThread
@@ -71,19 +71,27 @@ def _main() -> int:
 async def run(settings: Settings) -> int:
     """Connect the parts and run them; the end of any of them ends all."""
     # Thousands may expire at once, which must not delay an operation that runs.
-    queue, metrics = WorkQueue(can_wait=lambda uid: store.is_settled(uid)), Metrics()  # noqa: PLW0108
+    metrics = Metrics()
+    queue = WorkQueue(
+        can_wait=lambda uid: store.is_settled(uid),  # noqa: PLW0108
+        waited=metrics.waited,
+        abandoned=metrics.abandoned,
+    )
     soon = asyncio.get_running_loop().call_soon
     store = Store(queue.add, time.monotonic, queue.add_urgent, soon)
     server = ServerTime(time.monotonic, lambda: now().timestamp())
     async with AsyncExitStack() as stack:
         fence = Fence(awake, until=0.0 if settings.lease else math.inf)
         http = await stack.enter_async_context(
-            session(settings.account, time.monotonic, server, traces=[fence.trace()])
+            session(
+                settings.account,
+                time.monotonic,
+                server,
+                traces=[observed(metrics.request), fence.trace()],
+            )
         )
         api = Api(settings.server, http)
         publisher = _publisher(settings, queue, metrics, stack)
-        metrics.follow("leading", "1 for the replica that leads.", fence.is_open)
-        _follow(metrics, queue, store)
         served = _served(settings, store, metrics)
         sink = intake.operations(store, served, metrics.skipped)
         children = intake.workflows(store, served, metrics.skipped)
@@ -94,14 +102,19 @@ async def run(settings: Settings) -> int:
         cluster = KubernetesCluster(api)
         recorder = EventRecorder(api, metrics.dropped_k8s_event, lambda: len(queue) > 0)
         limiter = RateLimiter(settings.deletions, time.monotonic)
-        clean_up = CleanUp(store, cluster, recorder, limiter, now)
+        _follow(metrics, queue, store, limiter, fence)
+        clean_up = CleanUp(store, cluster, recorder, metrics, limiter, now)
         outlet = FencedPublisher(publisher, fence)
         reconciler = Reconciler(
-            store, cluster, outlet, recorder, settings.defaults, observer, clean_up
+            store, cluster, outlet, recorder, metrics, settings.defaults, observer, clean_up
         )
         ready = ServedOnlyHandler(metrics.timed(reconciler), served, store.namespace)
         handler = LeaderOnlyHandler(ready, fence)
-        elector = _elector(settings) if settings.lease else None
+        elector = _elector(settings, metrics) if settings.lease else None
+
+        def lead() -> None:
+            metrics.elected()
+            store.enqueue_all()
 
         async def finish() -> None:
             handler.end()
@@ -115,9 +128,9 @@ async def run(settings: Settings) -> int:
         lists: list[Workflows | Operations] = [*workflows, *operations.values()]
         tasks = [asyncio.create_task(one.run()) for one in lists]
         tasks += [asyncio.create_task(queue.work(handler)) for _ in range(settings.workers)]
-        tasks.append(asyncio.create_task(recorder.run()))
+        tasks += [asyncio.create_task(one) for one in (recorder.run(), metrics.measure_lag())]
         if elector:
-            elector.start(fence, store.enqueue_all)
+            elector.start(fence, lead)
             stack.push_async_callback(elector.stop)
             tasks.append(asyncio.create_task(elector.failure()))
         watching = await stack.enter_async_context(
@@ -125,6 +138,7 @@ async def run(settings: Settings) -> int:
                 settings.account,
                 time.monotonic,
                 server,
+                traces=[observed(metrics.request)],
                 responses=handlers.responses(
                     sink, lambda namespace: operations[namespace].list_again()
                 ),
@@ -154,30 +168,36 @@ def _publisher(
     client = Client(connect, MODES[settings.content_mode])
     publisher = KafkaPublisher(client, queue.add, time.monotonic, metrics.event, metrics.lost_event)
     stack.push_async_callback(publisher.close)
-    metrics.follow(
-        "events_pending", "Exit events that are not acknowledged yet.", publisher.pending
-    )
-    metrics.follow("events_oldest_pending_seconds", "Age of the oldest of them.", publisher.oldest)
+    metrics.follow("events_pending", publisher.pending)
+    metrics.follow("events_oldest_pending_seconds", publisher.oldest)
     return publisher
 
 
-def _follow(metrics: Metrics, queue: WorkQueue, store: Store) -> None:
-    metrics.follow("queue_depth", "Operations that wait to be reconciled.", queue.__len__)
-    metrics.follow("operations", "Operations in the cache.", lambda: store.counts()[0])
-    metrics.follow("workflows", "Child Workflows in the cache.", lambda: store.counts()[1])
+def _follow(
+    metrics: Metrics, queue: WorkQueue, store: Store, limiter: RateLimiter, fence: Fence
+) -> None:
+    metrics.follow_phases(store.phases)
+    metrics.follow("workflows", lambda: store.counts()[1])
+    metrics.follow("queue_depth", queue.__len__)
+    metrics.follow("queue_oldest_seconds", queue.oldest)
+    metrics.follow("deletions_due", limiter.__len__)
+    metrics.follow("leading", fence.is_open)
 
 
 def _served(settings: Settings, store: Store, metrics: Metrics) -> Served:
     served = Served(settings.namespaces, intake.KINDS, store.enqueue_all)
     for one in settings.namespaces:
         metrics.serve(one, partial(served.is_healthy, one))
+    for kind in intake.KINDS:
+        metrics.watch(kind, partial(served.idle, kind))
     return served
 
 
-def _elector(settings: Settings) -> ElectorThread:
+def _elector(settings: Settings, metrics: Metrics) -> ElectorThread:
     @asynccontextmanager
     async def connect() -> AsyncIterator[Api]:
-        async with session(settings.account, time.monotonic) as http:
+        traces = [observed(metrics.request)]
+        async with session(settings.account, time.monotonic, traces=traces) as http:
             yield Api(settings.server, http)
 
     config = ElectionConfig(settings.namespace, settings.lease, settings.identity, awake, precisely)

@@ -63,6 +63,22 @@ class Recorder(Protocol):
         """Create Events soon. A failure is logged and counted, and not raised."""
 
 
+class Meter(Protocol):
+    """Measures what users wait for, in seconds."""
+
+    def workflow_created(self, delay: float) -> None:
+        """Observe the creation of an operation's first Workflow, by its delay."""
+
+    def ended(self, phase: str, reason: str, ran: float | None, delay: float) -> None:
+        """Count a run whose end was written, by the time that it ran and that until then."""
+
+    def acknowledged(self, delay: float) -> None:
+        """Observe an exit event that the broker has acknowledged, by the time since the end."""
+
+    def deleted(self, kind: str) -> None:
+        """Count an object that was deleted at its TTL."""
+
+
 class Publisher(Protocol):
     """Publishes exit events. No method waits: the delivery state is read later."""
 
@@ -96,3 +112,6 @@ class Sink(Protocol):
 
     def failed(self, namespace: str, error: Exception) -> None:
         """Take the error of a list."""
+
+    def heard(self, namespace: str) -> None:
+        """Take note of a message of the watch of a namespace (`""`: of all)."""

@@ -1,7 +1,6 @@
 """Brokers that ask for TLS, certificates and passwords, and what they refuse."""
 
 import json
-import re
 import time
 import uuid
 
@@ -25,7 +24,7 @@ from tests.cluster import Cluster, config
 from tests.cluster.embedded import EmbeddedCluster
 from tests.support import kafka
 from tests.support.broker_settings import connect, make_topic, metrics, secret, wait_for_notified
-from tests.support.installation import FULL_KIND, RELEASE, ROOT, Installation, condition, eventually
+from tests.support.installation import FULL_KIND, RELEASE, Installation, condition, eventually
 from tests.support.operations import bash, operation
 
 pytestmark = pytest.mark.e2e
@@ -311,24 +310,3 @@ def test_an_uninstallation_leaves_nothing_that_is_stuck(vacant: Installation) ->
     assert vacant.kubectl("get", kinds, *mine) == ""
     assert vacant.find("leases") == []
     vacant.cluster.kubectl("delete", "namespace", vacant.namespace, timeout=120)
-
-
-def test_every_metric_is_in_the_docs(shared: Installation) -> None:
-    text = (ROOT / "docs" / "operating.md").read_text()
-    (table,) = re.findall(r"^\| Metric .*\n(?:\|.*\n)+", text, re.MULTILINE)
-    first = " ".join(line.split("|")[1] for line in table.splitlines())
-    documented = {_metric(name) for name in re.findall(r"`(\w+)[`{]", first)}
-    prefix = "cloudharness_operation_"
-    names = (name.partition("{")[0] for name in metrics(shared))
-    found = {_metric(n.removeprefix(prefix)) for n in names if n.startswith(prefix)}
-    # What has labels is shown when it is first counted.
-    later = {
-        *("events_failed", "events_given_up", "kubernetes_events_dropped"),
-        *("reconcile_errors", "skipped_objects"),
-    }
-    assert documented - later <= found <= documented
-
-
-def _metric(name: str) -> str:
-    """A metric without the ends that Prometheus' own client puts to its series."""
-    return re.sub(r"_(bucket|sum|count|created|total)$", "", name)

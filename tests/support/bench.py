@@ -225,6 +225,25 @@ class FakePublisher:
         self.known.pop(event_id, None)
 
 
+class FakeMeter:
+    """Notes what is measured, in its order."""
+
+    def __init__(self) -> None:
+        self.measured: list[tuple[Any, ...]] = []
+
+    def workflow_created(self, delay: float) -> None:
+        self.measured.append(("created", delay))
+
+    def ended(self, phase: str, reason: str, ran: float | None, delay: float) -> None:
+        self.measured.append(("ended", phase, reason, ran, delay))
+
+    def acknowledged(self, delay: float) -> None:
+        self.measured.append(("acknowledged", delay))
+
+    def deleted(self, kind: str) -> None:
+        self.measured.append(("deleted", kind))
+
+
 class Bench:
     """A reconciler between its fakes."""
 
@@ -235,16 +254,18 @@ class Bench:
         self.store = Store(self.changed.append, lambda: self.clock)
         self.cluster = FakeCluster(self.calls)
         self.publisher = FakePublisher(self.calls)
+        self.meter = FakeMeter()
         self.server = NOW.timestamp()
         clocks = Clocks(lambda: NOW, lambda: self.clock, lambda: self.server)
         pace = RateLimiter(2.0, lambda: self.clock)
-        clean_up = CleanUp(self.store, self.cluster, self.cluster, pace, clocks.wall)
+        clean_up = CleanUp(self.store, self.cluster, self.cluster, self.meter, pace, clocks.wall)
         observer = Observer(self.store, self.publisher, clocks)
         self.reconciler = Reconciler(
             self.store,
             self.cluster,
             self.publisher,
             self.cluster,
+            self.meter,
             defaults,
             observer,
             clean_up,

@@ -92,7 +92,8 @@ def responses(sink: Sink, listed: Callable[[str], None]) -> type[aiohttp.ClientR
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             found = await super().start(connection)
             if self.status < 400 and "watch" in self.url.query:
-                self.content = _Events(self.content, sink)  # type: ignore[assignment]
+                namespace = _namespace(self.url.path) or ""
+                self.content = _Events(self.content, sink, namespace)  # type: ignore[assignment]
             return found
 
         @override
@@ -119,13 +120,15 @@ def _namespace(path: str) -> str | None:
 class _Events:
     """The stream of a watch, whose events go to the sink."""
 
-    def __init__(self, content: aiohttp.StreamReader, sink: Sink) -> None:
+    def __init__(self, content: aiohttp.StreamReader, sink: Sink, namespace: str) -> None:
         self._content = content
         self._sink = sink
+        self._namespace = namespace
 
     async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
         """Yield a line for each of the stream: a bookmark instead of a change."""
         async for line in lines(self._content):
+            self._sink.heard(self._namespace)
             yield passed_on(line, self._sink) + b"\n"
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever aiohttp's own has.

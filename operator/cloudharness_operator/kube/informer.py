@@ -94,6 +94,7 @@ class Workflows:
         """Take the seconds between two lists as `resync`."""
         self._source = source
         self._sink = sink
+        self._namespace = namespace
         self._resync = resync
         self._lists = _Lists(source, sink, namespace, workflows_path(namespace), LABEL_UID)
 
@@ -117,6 +118,7 @@ class Workflows:
         while (left := until - loop.time()) > 1:
             try:
                 async for event in self._source.watch(path, version, selector, int(left)):
+                    self._sink.heard(self._namespace)
                     version = event["object"]["metadata"]["resourceVersion"]
                     self._take(event["type"], event["object"])
                     backoff.reset()

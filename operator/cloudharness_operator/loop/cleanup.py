@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cloudharness_operation.names import KIND, WORKFLOW_KIND
 from cloudharness_operator.decide import k8s_events
 from cloudharness_operator.decide.child import Child
 from cloudharness_operator.decide.k8s_events import EventMessage
 from cloudharness_operator.decide.plan import Plan
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.loop.store import Store
-from cloudharness_operator.ports import Cluster, Recorder
+from cloudharness_operator.ports import Cluster, Meter, Recorder
 
 ABANDONED: Final = 60.0
 """Seconds after which an unused slot of the rate limiter is dropped."""
@@ -44,6 +45,10 @@ class RateLimiter:
         self._tokens = self._capacity = per_second * CATCH_UP
         self._filled = clock()
         self._slots: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        """Return the number of keys that wait for their slot."""
+        return len(self._slots)
 
     def delay_for(self, key: str) -> float:
         """Return the seconds until the slot of a key; 0 uses the slot up."""
@@ -85,6 +90,7 @@ class CleanUp:
     store: Store
     cluster: Cluster
     recorder: Recorder
+    meter: Meter
     limiter: RateLimiter
     """Of deletions, of which a great many may be due at once."""
     wall: Callable[[], datetime]
@@ -120,6 +126,7 @@ class CleanUp:
                 self.store.reread_workflow(child, left)
             raise
         self.store.reread_workflow(child, left)
+        self.meter.deleted(WORKFLOW_KIND)
 
     async def _delete_operation(self, uid: str) -> None:
         if (record := self.store.operation(uid)) is None:
@@ -133,6 +140,7 @@ class CleanUp:
                 self.store.reread_operation(uid, left)
             raise
         self.store.reread_operation(uid, left)
+        self.meter.deleted(KIND)
 
     def _emit(self, uid: str, message: EventMessage) -> None:
         """Create an Event that is about no change of the status."""

@@ -59,6 +59,10 @@ class Intake:
         """Report that the objects of a namespace could not be listed."""
         self.served.failed(namespace, self.kind, error)
 
+    def heard(self, namespace: str) -> None:
+        """Report a message of the watch of a namespace."""
+        self.served.heard(namespace, self.kind)
+
     def _try(self, take: Callable[[Manifest], None], manifest: Manifest) -> None:
         try:
             take(manifest)

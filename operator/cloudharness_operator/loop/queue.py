@@ -41,18 +41,26 @@ class WorkQueue:
         jitter: Callable[[], float] = random.random,
         can_wait: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
+        waited: Callable[[float], None] = lambda _: None,
+        abandoned: Callable[[], None] = lambda: None,
     ) -> None:
         """Start empty.
 
         `jitter` gives numbers from 0 to 1. `can_wait` returns whether others may overtake a key.
+        `waited` is called with the seconds that a key was due before it is handled, and `abandoned`
+        when a key is no longer retried.
         """
         self._jitter = jitter
         self._can_wait = can_wait
         self._clock = clock
+        self._waited = waited
+        self._abandoned = abandoned
         self._ready: asyncio.PriorityQueue[tuple[float, int, str]] = asyncio.PriorityQueue()
         self._count = count()
         # The place of each key: the time by which it is sorted.
         self._waiting: dict[str, float] = {}
+        self._due_since: dict[str, float] = {}
+        """When each waiting key became due, in that order."""
         self._handling: set[str] = set()
         self._again: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -63,6 +71,10 @@ class WorkQueue:
     def __len__(self) -> int:
         """Return the number of keys that are due."""
         return len(self._waiting)
+
+    def oldest(self) -> float:
+        """Return the seconds for which the first of the keys that are due has waited."""
+        return self._clock() - next(iter(self._due_since.values()), self._clock())
 
     def add(self, key: str) -> None:
         """Enqueue a key."""
@@ -78,6 +90,7 @@ class WorkQueue:
         elif place < self._waiting.get(key, math.inf):
             # If it is in the queue already, that entry is skipped later.
             self._waiting[key] = place
+            self._due_since.setdefault(key, self._clock())
             self._ready.put_nowait((place, next(self._count), key))
 
     def add_after(self, key: str, seconds: float) -> None:
@@ -101,6 +114,7 @@ class WorkQueue:
             if self._waiting.get(key) != place:
                 continue
             del self._waiting[key]
+            self._waited(self._clock() - self._due_since.pop(key))
             self._handling.add(key)
             self._idle.clear()
             if timer := self._timers.pop(key, None):
@@ -132,6 +146,7 @@ class WorkQueue:
         final = unexpected or (isinstance(error, ApiError) and error.is_final)
         if final and failures >= MAX_FAILURES:
             del self._failures[key]
+            self._abandoned()
             log.error("%s: not retried until it changes: %r", key, error)
             return
         log.warning("%s: %r; again in %.1f s", key, error, delay, exc_info=unexpected)

@@ -19,10 +19,11 @@ from cloudharness_operator.decide.decision import decide
 from cloudharness_operator.decide.plan import FetchFacts, Plan, Question, ReadLog, Reread
 from cloudharness_operator.decide.state import ObservedState, Refusal
 from cloudharness_operator.errors import ApiError
+from cloudharness_operator.loop import measure
 from cloudharness_operator.loop.cleanup import CleanUp
 from cloudharness_operator.loop.observe import Observer
 from cloudharness_operator.loop.store import CachedOperation, Store
-from cloudharness_operator.ports import Cluster, Publisher, Recorder
+from cloudharness_operator.ports import Cluster, Meter, Publisher, Recorder
 
 LOG_TIMEOUT: Final = 2.5
 """Seconds that the end of an operation waits for a log, at most."""
@@ -46,6 +47,7 @@ class Reconciler:
     cluster: Cluster
     publisher: Publisher
     recorder: Recorder
+    meter: Meter
     defaults: Defaults
     observer: Observer
     clean_up: CleanUp
@@ -181,11 +183,13 @@ class Reconciler:
     async def _create(self, state: ObservedState, manifest: dict[str, Any]) -> ApiError | None:
         """Create a Workflow; return the error if it is refused."""
         try:
-            self.store.upsert_workflow(await self.cluster.create_workflow(manifest))
+            child = await self.cluster.create_workflow(manifest)
         except ApiError as error:
             if error.code == 409 and error.reason == "AlreadyExists":
                 return await self._adopt(state, manifest)
             return error
+        self.store.upsert_workflow(child)
+        measure.workflow_created(self.meter, state, child, self.observer.clocks.monotonic())
         return None
 
     async def _adopt(self, state: ObservedState, manifest: dict[str, Any]) -> ApiError | None:
@@ -215,7 +219,9 @@ class Reconciler:
                 await self._reread(uid, state.child)
             raise
         self.store.upsert_written_operation(reply)
-        self._emit_events(state.status, reply)
+        new = OperationStatus.model_validate(reply["status"], extra="ignore")
+        measure.status_written(self.meter, state.status, new, self.observer.clocks.server())
+        self._emit_events(state.status, new, reply)
 
     async def _patch_status(
         self, record: CachedOperation, changes: dict[str, Any]
@@ -230,9 +236,10 @@ class Reconciler:
             log.warning("%s/%s: status without details: %s", *key[:2], error)
             return await self.cluster.patch_status(*key, less)
 
-    def _emit_events(self, old: OperationStatus, reply: dict[str, Any]) -> None:
+    def _emit_events(
+        self, old: OperationStatus, new: OperationStatus, reply: dict[str, Any]
+    ) -> None:
         """Create the Events of a change of the status."""
-        new = OperationStatus.model_validate(reply["status"], extra="ignore")
         messages = k8s_events.between(old, new)
         now = self.observer.clocks.wall()
         self.recorder.record(k8s_events.to_manifests(reply, messages, now))

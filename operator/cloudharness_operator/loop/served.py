@@ -7,6 +7,7 @@ permissions any more, affects no other.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
@@ -28,12 +29,16 @@ class Served:
         namespaces: Iterable[str],
         kinds: Iterable[str],
         completed: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with nothing listed. `completed` is called with a namespace once all of it is."""
         self._kinds = tuple(kinds)
         self._missing = {one: set(self._kinds) for one in namespaces}
         self._errors: dict[tuple[str, str], Exception] = {}
         self._completed = completed
+        self._clock = clock
+        begun = clock()
+        self._heard = {(one, kind): begun for one in self._missing for kind in self._kinds}
 
     def listed(self, namespace: str, kind: str) -> None:
         """Note that all objects of a kind were listed."""
@@ -47,6 +52,14 @@ class Served:
     def failed(self, namespace: str, kind: str, error: Exception) -> None:
         """Note that listing a kind has failed."""
         self._errors[namespace, kind] = error
+
+    def heard(self, namespace: str, kind: str) -> None:
+        """Note that the watch of a kind has sent a message."""
+        self._heard[namespace, kind] = self._clock()
+
+    def idle(self, kind: str) -> float:
+        """Return the seconds since the last message of the watch of a kind that is idle longest."""
+        return self._clock() - min(at for (_, known), at in self._heard.items() if known == kind)
 
     def is_complete(self, namespace: str) -> bool:
         """Whether all of a namespace was listed."""

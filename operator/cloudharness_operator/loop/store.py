@@ -8,7 +8,7 @@ one that was observed as deleted never comes back, since a uid is not used twice
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from cloudharness_operation.names import FIRST_RUN, child_name
-from cloudharness_operation.status import are_settled
+from cloudharness_operation.status import Phase, are_settled
 from cloudharness_operator import bounded_json
 from cloudharness_operator.decide import concurrency, expiry
 from cloudharness_operator.decide.child import Child
@@ -24,6 +24,8 @@ from cloudharness_operator.decide.concurrency import Group, GroupKey, GroupMembe
 from cloudharness_operator.decide.expiry import Expiry
 
 Manifest = dict[str, Any]
+
+_PHASES: Final = {str(one): one for one in Phase}
 
 REMEMBERED_GONE: Final = 10_000
 """Deleted objects whose uid is kept, so that a late event of a watch does not bring them back."""
@@ -47,6 +49,8 @@ class CachedOperation:
     """The expiry of a settled operation."""
     run: int = FIRST_RUN
     """The number of the run that its status is about."""
+    phase: Phase = Phase.PENDING
+    """Its phase, for the metrics."""
     group: GroupKey | None = None
     """Its concurrency group."""
     is_large: bool = False
@@ -143,6 +147,10 @@ class Store:
         living = any(not child.has_ended for child in self.children(uid))
         return replace(member, begun=True) if living else member
 
+    def phases(self) -> Counter[str]:
+        """Return the number of operations in each phase."""
+        return Counter(record.phase for record in self._operations.values())
+
     def counts(self) -> tuple[int, int]:
         """Return the number of operations and of Workflows."""
         return len(self._operations), sum(map(len, self._children.values()))
@@ -173,6 +181,7 @@ class Store:
             written=old.written if old else None,
             expiry=expiry.read(manifest) if settled else None,
             run=(manifest.get("status") or {}).get("run") or FIRST_RUN,
+            phase=_phase(manifest),
             group=group,
             is_large=is_large,
         )
@@ -323,6 +332,12 @@ class Store:
         self._gone[uid] = None
         while len(self._gone) > REMEMBERED_GONE:
             self._gone.popitem(last=False)
+
+
+def _phase(manifest: Manifest) -> Phase:
+    """Return the phase of an operation. Only the known ones are labels of a metric."""
+    found = (manifest.get("status") or {}).get("phase")
+    return _PHASES.get(found, Phase.PENDING) if isinstance(found, str) else Phase.PENDING
 
 
 def is_settled(manifest: Manifest) -> bool:

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.kube.http import (
@@ -23,7 +24,9 @@ from cloudharness_operator.kube.http import (
     TOKEN_LIFE,
     Api,
     Token,
+    observed,
     session,
+    verb_and_resource,
 )
 
 PATH = "/apis/argoproj.io/v1alpha1/workflows"
@@ -437,3 +440,56 @@ def test_a_session_without_a_certificate_says_which(tmp_path: Path) -> None:
             session(tmp_path, lambda: 0.0)
 
     asyncio.run(run())
+
+
+OPERATIONS = "/apis/cloudharness.io/v1alpha1/namespaces/team/cloudharnessoperations"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verb", "resource"),
+    [
+        ("GET", PATH, "list", "workflows"),
+        ("GET", f"{PATH}?watch=1&labelSelector=a", "watch", "workflows"),
+        ("GET", f"{OPERATIONS}?limit=1", "list", "cloudharnessoperations"),
+        ("GET", f"{OPERATIONS}?watch=true", "watch", "cloudharnessoperations"),
+        ("GET", f"{OPERATIONS}/namespaces", "get", "cloudharnessoperations"),
+        ("PATCH", f"{OPERATIONS}/a/status", "patch", "cloudharnessoperations/status"),
+        ("DELETE", f"{OPERATIONS}/a", "delete", "cloudharnessoperations"),
+        ("DELETE", "/api/v1/namespaces/team/pods", "deletecollection", "pods"),
+        ("GET", "/api/v1/namespaces/team/pods/a/log", "get", "pods/log"),
+        ("GET", "/api/v1/namespaces/team", "get", "namespaces"),
+        ("PUT", "/apis/coordination.k8s.io/v1/namespaces/team/leases/a", "update", "leases"),
+        ("POST", "/apis/events.k8s.io/v1/namespaces/team/events", "create", "events"),
+        ("GET", "/api", "list", "none"),
+    ],
+)
+def test_a_request_has_the_verb_and_the_resource_of_the_audit_log(
+    method: str, path: str, verb: str, resource: str
+) -> None:
+    assert verb_and_resource(method, URL(f"https://server{path}")) == (verb, resource)
+
+
+def test_each_request_is_reported_with_its_code() -> None:
+    reports: list[tuple[str, str, int]] = []
+
+    def report(verb: str, resource: str, code: int, seconds: float) -> None:
+        assert seconds >= 0
+        reports.append((verb, resource, code))
+
+    async def run() -> None:
+        traces = [observed(report)]
+        async with serving(answering({"kind": "Pod"}), trace_configs=traces) as api:
+            await api.get(f"{PATH}/a")
+        async with serving(answering({"message": "no"}, 403), trace_configs=traces) as api:
+            with pytest.raises(ApiError):
+                await api.post(PATH, {})
+        with pytest.raises(OSError):  # noqa: PT011 - the server of `api` has ended.
+            async with aiohttp.ClientSession(trace_configs=traces) as http:
+                await Api("http://127.0.0.1:1", http).get(f"{PATH}/a")
+
+    asyncio.run(run())
+    assert reports == [
+        ("get", "workflows", 200),
+        ("create", "workflows", 403),
+        ("get", "workflows", 0),
+    ]

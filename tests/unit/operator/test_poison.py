@@ -385,6 +385,9 @@ class NotedSink:
     def failed(self, namespace: str, error: Exception) -> None:
         self.passed.append(("failed", f"{namespace} {error}"))
 
+    def heard(self, namespace: str) -> None:
+        self.passed.append(("heard", namespace))
+
 
 def a_change(kind: str, version: int, **fields: Any) -> bytes:
     return json.dumps(

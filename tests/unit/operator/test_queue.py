@@ -423,3 +423,37 @@ def test_drained_does_not_wait_for_ever() -> None:
         task.cancel()
 
     asyncio.run(run())
+
+
+def test_the_time_of_a_key_counts_from_when_it_became_due() -> None:
+    async def run() -> None:
+        now, waits = 0.0, list[float]()
+        queue = WorkQueue(clock=lambda: now, waited=waits.append)
+        assert queue.oldest() == 0.0
+        for key in ("a", "b"):
+            queue.add(key)
+            now += 2
+        queue.add_urgent("a")  # It overtakes, and has been due since the beginning.
+        assert queue.oldest() == 4.0
+        now += 1
+        await worked(queue, Recorder(), lambda: len(waits) == 2)
+        assert waits == [5.0, 3.0]
+        assert queue.oldest() == 0.0
+
+    asyncio.run(run())
+
+
+def test_a_key_that_is_not_retried_any_more_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudharness_operator.loop.queue.FIRST_BACKOFF", 0.0)
+
+    async def fail(_: str) -> float | None:
+        raise ApiError(422, "Invalid", "never")
+
+    async def run() -> None:
+        abandoned: list[bool] = []
+        queue = WorkQueue(abandoned=lambda: abandoned.append(True))
+        queue.add("a")
+        await worked(queue, Recorder(fail), lambda: abandoned)
+        assert len(abandoned) == 1
+
+    asyncio.run(run())

@@ -356,6 +356,7 @@ class TestCleaningUp:
         assert bench.calls == [f"delete {CHILD}"]
         assert (only(bench.store.children(UID)), bench.cluster.workflows) == (None, {})
         assert bench.cluster.events == []
+        assert bench.meter.measured == [("deleted", "Workflow")]
         assert bench.handle() is None
         assert bench.calls == []
 

@@ -93,3 +93,14 @@ def test_keys_of_what_is_not_served_are_dropped(
     namespace = {"a": "a", "b": "b"}.get
     after = asyncio.run(ServedOnlyHandler(handler, served, namespace)(key))
     assert (keys, after) == (([key], 1.0) if handled else ([], None))
+
+
+def test_the_watch_that_is_idle_longest_counts() -> None:
+    now = 100.0
+    served = Served(("a", "b"), KINDS, clock=lambda: now)
+    now += 50
+    served.heard("a", "Workflow")
+    now += 5
+    assert [served.idle(kind) for kind in KINDS] == [55.0, 55.0]
+    served.heard("b", "Workflow")
+    assert [served.idle(kind) for kind in KINDS] == [55.0, 5.0]
