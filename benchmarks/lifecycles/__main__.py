@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import accounts
-from benchmarks.lifecycles import arms, report, usage
+from benchmarks.lifecycles import arms, idle, report, usage
 from benchmarks.lifecycles.arms import Arm, Run
 from benchmarks.lifecycles.play import Moments, Scenario, create, played
 from benchmarks.lifecycles.report import Figures
 from benchmarks.lifecycles.stage import stage
 from cloudharness_operator.kube.http import Api, session
-from tests.cluster import ClusterError
+from tests.cluster import ClusterError, config
 from tests.cluster.embedded import EmbeddedCluster, Place
 
 COUNT: Final = int(os.environ.get("COUNT", "1000"))
@@ -38,24 +38,37 @@ SETTLING: Final = 5.0
 """Seconds for what is still sent at the end, and until the audit log is written."""
 
 
+EVENTS: Final = "events"
+"""The scenario in which the operator also publishes an exit event of each operation."""
+
 SCENARIOS: Final = (
     Scenario("burst", COUNT),
     Scenario("removal", COUNT, ttl=3),
     Scenario("steady", min(450, COUNT), rate=RATE),
+    Scenario(EVENTS, COUNT),
 )
 
 
 def main() -> None:
     """Measure, and print it as it comes."""
-    asked = sys.argv[1:] or [one.name for one in SCENARIOS]
+    asked = sys.argv[1:] or [*(one.name for one in SCENARIOS), idle.NAMESPACE]
     place = Place.default("default")
     peer, jobset = arms.obtain(place)
     with stage(jobset / "crd.yaml") as (cluster, directory):
-        controllers = (arms.peer(peer / "peer"), arms.operator(), arms.jobset(jobset / "jobset"))
+        go, ours = arms.peer(peer / "peer"), arms.operator()
+        with_kafka = arms.operator(config.KAFKA, EVENTS_TOPIC="lifecycles")
         bench = Bench(cluster, directory)
         for scenario in (one for one in SCENARIOS if one.name in asked):
+            controllers = (go, ours, arms.jobset(jobset / "jobset"))
+            if scenario.name == EVENTS:
+                controllers = (go, ours, with_kafka)
             print(f"\n{scenario.name}: {scenario.count} operations", flush=True)
-            report.table(asyncio.run(bench.measure(scenario, controllers)))
+            found = asyncio.run(bench.measure(scenario, controllers))
+            report.table(found, report.ROWS)
+            report.print_writes(found)
+        if idle.NAMESPACE in asked:
+            print(f"\n{idle.NAMESPACE}: {idle.FINISHED} finished operations", flush=True)
+            report.table(asyncio.run(bench.idle(ours, (go, ours))), idle.ROWS)
 
 
 class Bench:
@@ -84,6 +97,16 @@ class Bench:
                     )
                     found[arm.name].append(figures)
         return found
+
+    async def idle(
+        self, ends_them: Arm, controllers: Sequence[Arm]
+    ) -> dict[str, list[idle.Figures]]:
+        """Return what controllers cost beside finished operations."""
+        account = accounts.make(self._cluster, idle.NAMESPACE, self._place)
+        async with session(self._me.directory, time.monotonic) as http:
+            api = Api(self._me.server, http)
+            beside = idle.Idle(api, account, self._place, self._cluster.audit_log)
+            return await beside.measure(ends_them, controllers, ROUNDS)
 
     async def _once(self, api: Api, scenario: Scenario, arm: Arm) -> Figures:
         name = f"lifecycles-{next(self._runs)}"

@@ -5,7 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+Row = tuple[str, Callable[[T], float]]
+"""A row of a table: how its numbers are printed, and the number of one run."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def quantile(ordered: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
-ROWS: Final[Mapping[str, tuple[str, Callable[[Figures], float]]]] = {
+ROWS: Final[Mapping[str, Row[Figures]]] = {
     "lifecycles a second": (".1f", lambda one: one.per_second),
     "CPU of an operation, ms": (".2f", lambda one: one.cpu),
     "CPU of API server and etcd, ms": (".1f", lambda one: one.server),
@@ -48,14 +52,18 @@ ROWS: Final[Mapping[str, tuple[str, Callable[[Figures], float]]]] = {
 }
 
 
-def table(rounds: Mapping[str, Sequence[Figures]]) -> None:
+def table(rounds: Mapping[str, Sequence[T]], rows: Mapping[str, Row[T]]) -> None:
     """Print the medians, and the ratio of each round to the first controller's."""
     first, *_ = rounds
     print(f"\n| | {' | '.join(rounds)} |\n|{' --- |' * (len(rounds) + 1)}")
-    for name, (form, value) in ROWS.items():
+    for name, (form, value) in rows.items():
         base = [value(one) for one in rounds[first]]
         cells = [_cell([value(one) for one in some], base, form) for some in rounds.values()]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def print_writes(rounds: Mapping[str, Sequence[Figures]]) -> None:
+    """Print the writes of each controller in the last round."""
     for name, some in rounds.items():
         writes = ", ".join(
             f"{what} {number:.2f}" for what, number in sorted(some[-1].writes.items())

@@ -37,7 +37,7 @@ var (
 	workflows = schema.GroupVersionKind{
 		Group: "argoproj.io", Version: "v1alpha1", Kind: "Workflow",
 	}
-	ends = []string{"Succeeded", "Failed", "Error"}
+	ends = []string{"Succeeded", "Failed", "Error", "Cancelled"}
 )
 
 type settings struct {
