@@ -36,7 +36,7 @@ from cloudharness_operator.loop.queue import WorkQueue
 from cloudharness_operator.loop.reconcile import Reconciler
 from cloudharness_operator.loop.served import Served, ServedOnlyHandler
 from cloudharness_operator.loop.store import Store
-from cloudharness_operator.metrics import Metrics
+from cloudharness_operator.metrics import ARGO_PATIENCE, Metrics
 from cloudharness_operator.settings import EVERYWHERE, Settings
 from cloudharness_operator.web import serving
 
@@ -95,14 +95,25 @@ async def run(settings: Settings) -> int:
         served = _served(settings, store, metrics)
         sink = intake.operations(store, served, metrics.skipped)
         children = intake.workflows(store, served, metrics.skipped)
-        resync, namespaces = settings.resync, settings.namespaces
-        operations = {one: Operations(api, sink, one, resync) for one in namespaces}
-        workflows = [Workflows(api, children, one, resync) for one in namespaces]
+        operations = {
+            one: Operations(api, sink, one, settings.resync) for one in settings.namespaces
+        }
+        workflows = [Workflows(api, children, one, settings.resync) for one in settings.namespaces]
         observer = Observer(store, publisher, Clocks(now, time.monotonic, server.now))
         cluster = KubernetesCluster(api)
         recorder = EventRecorder(api, metrics.dropped_k8s_event, lambda: len(queue) > 0)
         limiter = RateLimiter(settings.deletions, time.monotonic)
-        _follow(metrics, queue, store, limiter, fence)
+        metrics.follow_phases(store.phases)
+        metrics.follow(
+            workflows=lambda: store.counts()[1],
+            workflows_not_started=lambda: store.workflows_without_phase(
+                server.now() - ARGO_PATIENCE
+            ),
+            queue_depth=queue.__len__,
+            queue_oldest_seconds=queue.oldest,
+            deletions_due=limiter.__len__,
+            leading=fence.is_open,
+        )
         clean_up = CleanUp(store, cluster, recorder, metrics, limiter, now)
         outlet = FencedPublisher(publisher, fence)
         reconciler = Reconciler(
@@ -168,20 +179,8 @@ def _publisher(
     client = Client(connect, MODES[settings.content_mode])
     publisher = KafkaPublisher(client, queue.add, time.monotonic, metrics.event, metrics.lost_event)
     stack.push_async_callback(publisher.close)
-    metrics.follow("events_pending", publisher.pending)
-    metrics.follow("events_oldest_pending_seconds", publisher.oldest)
+    metrics.follow(events_pending=publisher.pending, events_oldest_pending_seconds=publisher.oldest)
     return publisher
-
-
-def _follow(
-    metrics: Metrics, queue: WorkQueue, store: Store, limiter: RateLimiter, fence: Fence
-) -> None:
-    metrics.follow_phases(store.phases)
-    metrics.follow("workflows", lambda: store.counts()[1])
-    metrics.follow("queue_depth", queue.__len__)
-    metrics.follow("queue_oldest_seconds", queue.oldest)
-    metrics.follow("deletions_due", limiter.__len__)
-    metrics.follow("leading", fence.is_open)
 
 
 def _served(settings: Settings, store: Store, metrics: Metrics) -> Served:

@@ -39,6 +39,9 @@ DELAY: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 RUN: Final = (1, 10, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 72 * 3600)
 """Of a whole run."""
 
+ARGO_PATIENCE: Final = 60.0
+"""Seconds after which a Workflow without a phase counts as not started."""
+
 LAG_EVERY: Final = 1.0
 """Seconds between two measurements of the event loop's lag."""
 
@@ -73,6 +76,10 @@ class Metrics:
         )
         self.registry.register(self._by_phase)
         self._gauge("workflows", "Child Workflows.")
+        self._gauge(
+            "workflows_not_started",
+            f"Child Workflows older than {ARGO_PATIENCE:.0f} s to which Argo has given no phase.",
+        )
 
         self._ended = self._counter(
             "ended", "Runs whose end this process has recorded.", "phase", "reason"
@@ -160,7 +167,7 @@ class Metrics:
             "namespace_served",
             "1 for a namespace (empty: all) whose operations and Workflows are listed, 0 for one "
             "whose lists fail.",
-            "namespace",
+            "watched",
         )
         self._k8s_events_dropped = self._counter(
             "kubernetes_events_dropped",
@@ -241,9 +248,10 @@ class Metrics:
         """Add the gauge of the watches of a kind."""
         self._watch_idle.labels(kind).set_function(idle)
 
-    def follow(self, name: str, value: Callable[[], float]) -> None:
-        """Read the value of a gauge without labels at each scrape."""
-        self._gauges[name].set_function(value)
+    def follow(self, **values: Callable[[], float]) -> None:
+        """Read the values of gauges without labels, by their names, at each scrape."""
+        for name, value in values.items():
+            self._gauges[name].set_function(value)
 
     def follow_phases(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Read the number of operations in each phase at each scrape."""

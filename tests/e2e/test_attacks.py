@@ -357,8 +357,8 @@ def test_a_namespace_without_rights_holds_up_no_other(arena: Installation, neigh
         ready = arena.cluster.kubectl("get", "--raw", f"{path}/readyz")
         assert f"namespace {neighbour}: CloudHarnessOperation: 403" in ready
         metrics = arena.cluster.kubectl("get", "--raw", f"{path}/metrics")
-        assert f'_namespace_served{{namespace="{neighbour}"}} 0.0' in metrics
-        assert f'_namespace_served{{namespace="{arena.namespace}"}} 1.0' in metrics
+        assert f'_namespace_served{{watched="{neighbour}"}} 0.0' in metrics
+        assert f'_namespace_served{{watched="{arena.namespace}"}} 1.0' in metrics
     finally:
         arena.cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(kept))
     # The fixture sees the namespace served again, by the same process.

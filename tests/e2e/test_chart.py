@@ -19,6 +19,8 @@ DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53
 METRICS = [{"protocol": "TCP", "port": 8080}]
 PEER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 
+DISCOVERED = {"Service", "PodMonitor"}
+
 Manifest = dict[str, Any]
 
 
@@ -162,6 +164,9 @@ def test_several_replicas_have_a_disruption_budget(
         ("networkPolicy.apiServerPorts", [65536]),
         ("networkPolicy.metricsFrom", "monitoring"),
         ("networkPolicy.ports", [1]),
+        ("metrics.podMonitor.interval", "soon"),
+        ("metrics.podMonitor.labels", {"release": 1}),
+        ("metrics.enabled", True),
     ],
 )
 def test_a_wrong_value_is_refused(cluster: Cluster, key: str, value: object) -> None:
@@ -205,3 +210,39 @@ def test_which_service_accounts_may_run_operations(
     bindings = [one for one in made if one and one["kind"] == "RoleBinding"]
     users = [one for one in bindings if one["metadata"]["name"] == f"{DEPLOYMENT}-users"]
     assert [(s["namespace"], s["name"]) for one in users for s in one["subjects"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        pytest.param({}, set(), id="off"),
+        pytest.param({"metrics.service.enabled": True}, {"Service"}, id="a Service"),
+        pytest.param({"metrics.podMonitor.enabled": True}, {"PodMonitor"}, id="a PodMonitor"),
+        pytest.param(
+            {"metrics.service.enabled": True, "metrics.podMonitor.enabled": True},
+            {"Service", "PodMonitor"},
+            id="both",
+        ),
+    ],
+)
+def test_what_prometheus_discovers(
+    cluster: Cluster, values: Mapping[str, object], kinds: set[str]
+) -> None:
+    found = rendered(cluster, values)
+    monitoring = {kind: one for (kind, _), one in found.items() if kind in DISCOVERED}
+    assert monitoring.keys() == kinds
+    pods = found["Deployment", DEPLOYMENT]["spec"]["template"]
+    (port,) = pods["spec"]["containers"][0]["ports"]
+    for one in monitoring.values():
+        spec = one["spec"]
+        selector = spec["selector"].get("matchLabels", spec["selector"])
+        assert selector.items() <= pods["metadata"]["labels"].items()
+        ports = spec.get("ports") or spec["podMetricsEndpoints"]
+        assert [one.get("targetPort", one.get("port")) for one in ports] == [port["name"]]
+
+
+def test_a_pod_monitor_has_labels_by_which_a_prometheus_selects_it(cluster: Cluster) -> None:
+    values = {"enabled": True, "labels": {"release": "prometheus"}, "interval": "1m"}
+    monitor = rendered(cluster, {"metrics.podMonitor": values})["PodMonitor", DEPLOYMENT]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "1m"

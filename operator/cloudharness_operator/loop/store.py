@@ -151,6 +151,17 @@ class Store:
         """Return the number of operations in each phase."""
         return Counter(record.phase for record in self._operations.values())
 
+    def workflows_without_phase(self, before: float) -> int:
+        """Return the number of Workflows without a phase that were created before a time.
+
+        `before` is in seconds since 1970. Argo writes a phase as soon as it has read a Workflow.
+        """
+        return sum(
+            not child.phase and child.created is not None and child.created.timestamp() < before
+            for known in self._children.values()
+            for child in known
+        )
+
     def counts(self) -> tuple[int, int]:
         """Return the number of operations and of Workflows."""
         return len(self._operations), sum(map(len, self._children.values()))

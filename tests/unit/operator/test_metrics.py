@@ -18,7 +18,7 @@ from cloudharness_operator.decide.state import ObservedState
 from cloudharness_operator.kafka.errors import REASONS
 from cloudharness_operator.loop import measure
 from cloudharness_operator.loop.store import Store
-from cloudharness_operator.metrics import INTERNAL, OTHER, Metrics
+from cloudharness_operator.metrics import ARGO_PATIENCE, INTERNAL, OTHER, Metrics
 from tests.support.bench import FakeMeter
 from tests.support.builders import (
     CLOCK,
@@ -209,3 +209,18 @@ def test_a_start_that_nobody_asked_to_delay_is_measured(
     assert meter.measured == [("created", delay) for delay in expected]
     measure.workflow_created(meter, replace(state, run=2), child, CLOCK)
     assert len(meter.measured) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("phase", "age", "expected"),
+    [("", 61, 1), ("", 59, 0), ("Pending", 61, 0), ("Succeeded", 61, 0)],
+)
+def test_a_workflow_that_argo_does_not_begin_with_is_counted(
+    phase: str, age: int, expected: int
+) -> None:
+    store = Store(lambda _: None, lambda: 0.0)
+    child = Child.read(workflow_manifest(status={"phase": phase}))
+    created = NOW - timedelta(seconds=age)
+    store.upsert_workflow(replace(child, created=created))
+    assert store.counts() == (0, 1)
+    assert store.workflows_without_phase(NOW.timestamp() - ARGO_PATIENCE) == expected

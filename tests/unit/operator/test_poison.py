@@ -466,6 +466,7 @@ def test_kopf_gets_bookmarks_and_the_version_of_a_list() -> None:
             async with http.get(OPERATIONS, params={"watch": "true"}) as reply:
                 lines = [json.loads(line) async for line in reply.content.iter_chunked(1024)]
         assert lines == [bookmark("78"), bookmark("79")]
-        assert sink.passed == [("upsert", "78"), ("upsert", "79")]
+        heard = ("heard", "lab")
+        assert sink.passed == [heard, ("upsert", "78"), heard, ("upsert", "79")]
 
     asyncio.run(run())
