@@ -27,6 +27,9 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from cloudharness_operation import reasons
+from cloudharness_operation.names import KIND, WORKFLOW_KIND
+from cloudharness_operation.states import REFUSED
+from cloudharness_operator.kafka.errors import REASONS
 
 PREFIX: Final = "cloudharness_operation"
 
@@ -187,6 +190,17 @@ class Metrics:
         )
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Create the series that alerts watch: Prometheus sees no increase to a first value."""
+        for reason in reasons.REFUSED:
+            self._ended.labels(REFUSED.phase, reason)
+        for reason in (*set(REASONS.values()), reasons.PUBLISH_FAILED):
+            self._failed.labels(reason)
+            self._given_up.labels(reason)
+        for kind in (KIND, WORKFLOW_KIND):
+            self._deletions.labels(kind)
 
     def workflow_created(self, delay: float) -> None:
         """Observe the creation of an operation's first Workflow, by its delay in seconds."""
