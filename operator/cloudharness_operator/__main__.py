@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import kopf
 
+from cloudharness_operator import logs
 from cloudharness_operator.clock import awake, now, precisely
 from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.kafka.config import configuration
@@ -57,9 +58,7 @@ def main() -> int:
 
 def _main() -> int:
     settings = Settings.from_env(os.environ)
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
+    logs.configure(settings.log_level, settings.log_format)
     # It logs every event that was handled.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     # Objects that exist by now stay for ever; collecting them again costs a third of the time.

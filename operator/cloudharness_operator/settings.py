@@ -11,6 +11,7 @@ from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.policy import Policy, TemplatePatch
 from cloudharness_operation.render.engine_types import ENGINES
 from cloudharness_operator.errors import InvalidSettings
+from cloudharness_operator.logs import FORMATS
 
 EVERYWHERE: Final = ("",)
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -49,6 +50,8 @@ class Settings:
     port: int = 8080
     """Port of /healthz, /readyz and /metrics."""
     log_level: str = "INFO"
+    log_format: str = "text"
+    """One of `logs.FORMATS`."""
     lease: str = ""
     """Name of the Lease of the leader. Empty: each replica acts, which does no harm."""
     namespace: str = ""
@@ -99,6 +102,7 @@ class Settings:
             deletions=_number(env, "DELETIONS_PER_SECOND", "200", 0.1, 1000.0),
             port=int(_number(env, "HTTP_PORT", "8080", 1, 65535)),
             log_level=level,
+            log_format=_one_of(env, "LOG_FORMAT", FORMATS),
             lease=lease,
             namespace=_required(env, "POD_NAMESPACE", "where the Lease is") if lease else "",
             identity=_identity(env) if lease else "",

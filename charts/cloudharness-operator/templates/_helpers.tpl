@@ -102,6 +102,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: RESYNC_SECONDS, value: {{ .Values.resyncSeconds | quote }}}
 - {name: WORKERS, value: {{ .Values.workers | quote }}}
 - {name: LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
+- {name: LOG_FORMAT, value: {{ .Values.logFormat | quote }}}
 {{- if .Values.leaderElection.enabled }}
 - {name: LEASE_NAME, value: {{ include "operator.name" . | quote }}}
 - name: POD_NAME

@@ -6,9 +6,10 @@ import json
 import logging
 from collections.abc import Callable
 
-from cloudharness_operation.event import ExitEvent
+from cloudharness_operation.event import ExitEvent, operation_uid
 from cloudharness_operation.reasons import BROKER_UNAVAILABLE
 from cloudharness_operator.decide.delivery import Delivery, DeliveryState
+from cloudharness_operator.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ def give_up(deliveries: dict[str, Delivery], event: ExitEvent, lost: Callable[[s
     # In full, so that a person can publish it by hand.
     topics, data = ", ".join(event.destination.topics), json.dumps(event.data, ensure_ascii=False)
     why = f"{known.reason}: {known.message}"
-    log.error("giving up event %s to %s, %s: %s", event.id, topics, why, data)
+    fields = about(uid=operation_uid(event.id), reason=known.reason)
+    log.error("giving up event %s to %s, %s: %s", event.id, topics, why, data, extra=fields)
 
 
 class NullPublisher:

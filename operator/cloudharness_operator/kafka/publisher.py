@@ -22,6 +22,7 @@ from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.kafka.errors import ConnectionProblem, connection_problem, reason
 from cloudharness_operator.kafka.null_publisher import give_up
 from cloudharness_operator.kafka.records import KafkaRecord, binary
+from cloudharness_operator.logs import about
 
 FLUSH_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.1
@@ -253,7 +254,9 @@ class KafkaPublisher:
     def _failed(self, attempt: _Attempt, why: str, message: str) -> None:
         self._count(why)
         known = self._known(attempt).failed(self._clock(), why, message)
-        log.warning("event %s, attempt %d: %s", attempt.event.id, known.attempts, message)
+        fields = about(uid=operation_uid(attempt.event.id), reason=why)
+        what = attempt.event.id
+        log.warning("event %s, attempt %d: %s", what, known.attempts, message, extra=fields)
         self._settle(attempt, known)
 
     def _known(self, attempt: _Attempt) -> Delivery:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cloudharness_operation.names import KIND, WORKFLOW_KIND
 from cloudharness_operator.decide.child import Child
+from cloudharness_operator.logs import about
 from cloudharness_operator.loop.served import Served
 from cloudharness_operator.loop.store import Store
 
@@ -78,8 +79,12 @@ class Intake:
             if len(self.logged) >= _REMEMBERED:
                 self.logged.clear()
             self.logged[uid] = version
-            name = f"{meta.get('namespace')}/{meta.get('name')}"
-            log.warning("%s %s cannot be read and is skipped: %r", self.kind, name, error)
+            namespace, name = str(meta.get("namespace")), str(meta.get("name"))
+            fields = (
+                about(uid=uid, namespace=namespace, operation=name) if self.kind == KIND else {}
+            )
+            what = f"{self.kind} {namespace}/{name}"
+            log.warning("%s cannot be read and is skipped: %r", what, error, extra=fields)
 
 
 def _metadata(manifest: Manifest) -> Manifest:
@@ -114,5 +119,9 @@ def workflows(store: Store, served: Served, skipped: Skipped = lambda *_: None) 
 def _upsert_workflow(store: Store, manifest: Manifest) -> None:
     child = Child.read(manifest)
     if child.details_error:
-        log.warning("nodes of Workflow %s/%s: %s", child.namespace, child.name, child.details_error)
+        fields = about(
+            uid=child.operation_uid, namespace=child.namespace, operation=child.operation
+        )
+        what = f"{child.namespace}/{child.name}"
+        log.warning("nodes of Workflow %s: %s", what, child.details_error, extra=fields)
     store.upsert_workflow(child)

@@ -69,7 +69,8 @@ class Observer:
         except InvalidOperation as error:
             return replace(state, invalid=InvalidManifest.of(manifest, error))
         except Exception as error:  # One operation must not be retried for ever.
-            log.exception("operation %s cannot be read", uid)
+            fields = self.store.log_fields(uid)
+            log.exception("operation %s cannot be read", uid, extra=fields)
             bad = InvalidManifest.of(manifest, unexpected(error), reasons.INTERNAL_ERROR)
             return replace(state, invalid=bad)
         return self._in_group(replace(state, operation=operation))

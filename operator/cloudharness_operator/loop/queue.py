@@ -18,6 +18,7 @@ from itertools import count
 from typing import Final
 
 from cloudharness_operator.errors import ApiError, is_unexpected
+from cloudharness_operator.logs import about
 
 FIRST_BACKOFF: Final = 0.05
 LAST_BACKOFF: Final = 60.0
@@ -147,9 +148,16 @@ class WorkQueue:
         if final and failures >= MAX_FAILURES:
             del self._failures[key]
             self._abandoned()
-            log.error("%s: not retried until it changes: %r", key, error)
+            log.error("%s: not retried until it changes: %r", key, error, extra=about(uid=key))
             return
-        log.warning("%s: %r; again in %.1f s", key, error, delay, exc_info=unexpected)
+        log.warning(
+            "%s: %r; again in %.1f s",
+            key,
+            error,
+            delay,
+            exc_info=unexpected,
+            extra=about(uid=key),
+        )
         self.add_after(key, delay)
 
     async def drained(self, seconds: float) -> None:

@@ -136,8 +136,8 @@ class Reconciler:
         except Exception as error:
             if state.former:
                 raise
-            log.exception("operation %s cannot be processed", state.uid)
-            record = self.store.operation(state.uid)
+            record, fields = self.store.operation(state.uid), self.store.log_fields(state.uid)
+            log.exception("operation %s cannot be processed", state.uid, extra=fields)
             manifest = (record and record.manifest) or {"metadata": {}}
             return unprocessable.decide(state, error, manifest, self.defaults)
 
@@ -190,6 +190,8 @@ class Reconciler:
             return error
         self.store.upsert_workflow(child)
         measure.workflow_created(self.meter, state, child, self.observer.clocks.monotonic())
+        fields = self.store.log_fields(state.uid)
+        log.info("Workflow %s/%s created", child.namespace, child.name, extra=fields)
         return None
 
     async def _adopt(self, state: ObservedState, manifest: dict[str, Any]) -> ApiError | None:
@@ -222,6 +224,13 @@ class Reconciler:
         new = OperationStatus.model_validate(reply["status"], extra="ignore")
         measure.status_written(self.meter, state.status, new, self.observer.clocks.server())
         self._emit_events(state.status, new, reply)
+        if new.is_true("Finished") and not state.status.is_true("Finished"):
+            # Without the message, which may have words of a task.
+            name, fields = (
+                f"{record.namespace}/{record.name}",
+                self.store.log_fields(uid, new.reason),
+            )
+            log.info("%s ended: %s, %s", name, new.phase, new.reason, extra=fields)
 
     async def _patch_status(
         self, record: CachedOperation, changes: dict[str, Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from cloudharness_operator.decide import concurrency, expiry
 from cloudharness_operator.decide.child import Child
 from cloudharness_operator.decide.concurrency import Group, GroupKey, GroupMember
 from cloudharness_operator.decide.expiry import Expiry
+from cloudharness_operator.logs import about
 
 Manifest = dict[str, Any]
 
@@ -146,6 +147,18 @@ class Store:
         # The Workflow exists before the status says so.
         living = any(not child.has_ended for child in self.children(uid))
         return replace(member, begun=True) if living else member
+
+    def log_fields(self, uid: str, reason: str | None = None) -> Mapping[str, object]:
+        """Return the fields of a log line about an operation."""
+        if (record := self._operations.get(uid)) is None:
+            return about(uid=uid, reason=reason)
+        return about(
+            uid=uid,
+            namespace=record.namespace,
+            operation=record.name,
+            run=record.run,
+            reason=reason,
+        )
 
     def phases(self) -> Counter[str]:
         """Return the number of operations in each phase."""

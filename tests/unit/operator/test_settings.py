@@ -117,6 +117,7 @@ def at_home(**policy: Any) -> Defaults:
             replace(LEAST, resync=10.0, workers=1, port=9000, log_level="DEBUG"),
             id="numbers",
         ),
+        pytest.param({"LOG_FORMAT": "json"}, replace(LEAST, log_format="json"), id="JSON"),
         pytest.param(
             {"PENDING_DEADLINE_SECONDS": "0", "ARGO_VERSION": "3.7"},
             replace(
@@ -201,6 +202,7 @@ def test_what_must_be_set(missing: str, empty: bool) -> None:
             id="a secret without a broker",
         ),
         pytest.param({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'LOUD'", id="another level"),
+        pytest.param({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml': use one of text, json", id="xml"),
         pytest.param(
             {"ARGO_VERSION": "2.9"},
             "ARGO_VERSION is '2.9': use one of 3.6, 3.7, 4.0, 4.1",
