@@ -69,9 +69,9 @@ def _main() -> int:
 
 async def run(settings: Settings) -> int:
     """Connect the parts and run them; the end of any of them ends all."""
-    # Thousands may expire at once, which must not delay an operation that runs.
     metrics = Metrics()
     queue = WorkQueue(
+        # Thousands may expire at once, which must not delay an operation that runs.
         can_wait=lambda uid: store.is_settled(uid),  # noqa: PLW0108
         waited=metrics.waited,
         abandoned=metrics.abandoned,

@@ -177,7 +177,9 @@ def observed(report: Callable[[str, str, int, float], None]) -> aiohttp.TraceCon
         context: SimpleNamespace,
         request: aiohttp.TraceRequestExceptionParams,
     ) -> None:
-        ended(context, request.method, request.url, 0)
+        # Others are the operator's own: it does not lead, or does not wait any longer.
+        if isinstance(request.exception, OSError | TimeoutError | aiohttp.ClientError):
+            ended(context, request.method, request.url, 0)
 
     config = aiohttp.TraceConfig()
     config.on_request_start.append(began)

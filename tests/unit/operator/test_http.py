@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from cloudharness_operator.errors import ApiError
+from cloudharness_operator.errors import ApiError, NotLeading
 from cloudharness_operator.kube.http import (
     JSON_PATCH,
     MERGE_PATCH,
@@ -28,6 +28,7 @@ from cloudharness_operator.kube.http import (
     session,
     verb_and_resource,
 )
+from cloudharness_operator.leader.fence import Fence
 
 PATH = "/apis/argoproj.io/v1alpha1/workflows"
 
@@ -483,7 +484,11 @@ def test_each_request_is_reported_with_its_code() -> None:
         async with serving(answering({"message": "no"}, 403), trace_configs=traces) as api:
             with pytest.raises(ApiError):
                 await api.post(PATH, {})
-        with pytest.raises(OSError):  # noqa: PT011 - the server of `api` has ended.
+        fenced = [observed(report), Fence(lambda: 1.0, until=0.0).trace()]
+        async with serving(answering({}), trace_configs=fenced) as api:
+            with pytest.raises(NotLeading):
+                await api.post(PATH, {})
+        with pytest.raises(OSError):  # noqa: PT011 - nothing listens there.
             async with aiohttp.ClientSession(trace_configs=traces) as http:
                 await Api("http://127.0.0.1:1", http).get(f"{PATH}/a")
 
