@@ -25,9 +25,10 @@ from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
 from cloudharness_operator.kafka.records import MODES
 from cloudharness_operator.kube import handlers
 from cloudharness_operator.kube.cluster import KubernetesCluster
-from cloudharness_operator.kube.http import Api, ServerTime, observed, session
+from cloudharness_operator.kube.http import Api, ServerTime, session
 from cloudharness_operator.kube.informer import Operations, Workflows
 from cloudharness_operator.kube.recorder import EventRecorder
+from cloudharness_operator.kube.requests import observed
 from cloudharness_operator.leader.elector import ElectionConfig, ElectorThread
 from cloudharness_operator.leader.fence import Fence, FencedPublisher, LeaderOnlyHandler
 from cloudharness_operator.loop import intake

@@ -19,7 +19,8 @@ from cloudharness_operator.decide import expiry
 from cloudharness_operator.decide.child import Child
 from cloudharness_operator.decide.expiry import Retention
 from cloudharness_operator.decide.state import InvalidManifest, ObservedState, unexpected
-from cloudharness_operator.loop.store import CachedOperation, Store
+from cloudharness_operator.loop.cached import CachedOperation
+from cloudharness_operator.loop.store import Store
 from cloudharness_operator.ports import Publisher
 
 Manifest = dict[str, Any]

@@ -20,9 +20,10 @@ from cloudharness_operator.decide.plan import FetchFacts, Plan, Question, ReadLo
 from cloudharness_operator.decide.state import ObservedState, Refusal
 from cloudharness_operator.errors import ApiError
 from cloudharness_operator.loop import measure
+from cloudharness_operator.loop.cached import CachedOperation
 from cloudharness_operator.loop.cleanup import CleanUp
 from cloudharness_operator.loop.observe import Observer
-from cloudharness_operator.loop.store import CachedOperation, Store
+from cloudharness_operator.loop.store import Store
 from cloudharness_operator.ports import Cluster, Meter, Publisher, Recorder
 
 LOG_TIMEOUT: Final = 2.5

@@ -7,71 +7,22 @@ one that was observed as deleted never comes back, since a uid is not used twice
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
-import orjson
-
-from cloudharness_operation.names import FIRST_RUN, child_name
-from cloudharness_operation.status import Phase, are_settled
-from cloudharness_operator import bounded_json
-from cloudharness_operator.decide import concurrency, expiry
+from cloudharness_operation.names import child_name
+from cloudharness_operator.decide import concurrency
 from cloudharness_operator.decide.child import Child
 from cloudharness_operator.decide.concurrency import Group, GroupKey, GroupMember
-from cloudharness_operator.decide.expiry import Expiry
 from cloudharness_operator.logs import about
+from cloudharness_operator.loop.cached import CachedOperation, cached
 
 Manifest = dict[str, Any]
 
-_PHASES: Final = {str(one): one for one in Phase}
-
 REMEMBERED_GONE: Final = 10_000
 """Deleted objects whose uid is kept, so that a late event of a watch does not bring them back."""
-
-
-@dataclass(slots=True)
-class CachedOperation:
-    """What is kept of an operation in memory."""
-
-    namespace: str
-    name: str
-    version: int
-    text: bytes | None
-    """The operation as JSON, which takes a fifth of the memory of Python objects. None once it is
-    settled: then only `expiry` is needed."""
-    since: float
-    """When this process first read it, by the monotonic clock."""
-    written: float | None = None
-    """When this process last wrote its status."""
-    expiry: Expiry | None = None
-    """The expiry of a settled operation."""
-    run: int = FIRST_RUN
-    """The number of the run that its status is about."""
-    phase: Phase = Phase.PENDING
-    """Its phase, for the metrics."""
-    group: GroupKey | None = None
-    """Its concurrency group."""
-    is_large: bool = False
-    """Whether `text` is a reduced operation, and the whole must be read from the API server."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether the operation has ended and its status is complete."""
-        return self.text is None
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """The operation, or None once it is settled."""
-        found: Manifest | None = None if self.text is None else orjson.loads(self.text)
-        return found
-
-    @property
-    def needs_reconcile(self) -> bool:
-        """Whether it must be reconciled even without a Workflow."""
-        return not self.settled or (self.expiry is not None and self.expiry.needs_reconcile)
 
 
 class Store:
@@ -193,25 +144,11 @@ class Store:
         old = self._operations.get(uid)
         if uid in self._gone or (old is not None and old.version >= version):
             return
-        settled = is_settled(manifest)
-        group = concurrency.group_key(manifest)
-        text, is_large = (None, False) if settled else kept(manifest)
-        record = self._operations[uid] = CachedOperation(
-            namespace=sys.intern(meta["namespace"]),
-            name=meta["name"],
-            version=version,
-            text=text,
-            since=old.since if old else self._clock(),
-            written=old.written if old else None,
-            expiry=expiry.read(manifest) if settled else None,
-            run=(manifest.get("status") or {}).get("run") or FIRST_RUN,
-            phase=_phase(manifest),
-            group=group,
-            is_large=is_large,
-        )
+        record = self._operations[uid] = cached(manifest, old, self._clock)
         if old is None:
             self._drop_strangers(uid, record)
-        self._update_group(uid, old.group if old else None, group, concurrency.read(manifest))
+        before, member = old.group if old else None, concurrency.read(manifest)
+        self._update_group(uid, before, record.group, member)
         # Finished operations without a Workflow, of which there can be thousands, cost nothing at a
         # restart.
         if record.needs_reconcile or old is not None or uid in self._children:
@@ -356,47 +293,6 @@ class Store:
         self._gone[uid] = None
         while len(self._gone) > REMEMBERED_GONE:
             self._gone.popitem(last=False)
-
-
-def _phase(manifest: Manifest) -> Phase:
-    """Return the phase of an operation. Only the known ones are labels of a metric."""
-    found = (manifest.get("status") or {}).get("phase")
-    return _PHASES.get(found, Phase.PENDING) if isinstance(found, str) else Phase.PENDING
-
-
-def is_settled(manifest: Manifest) -> bool:
-    """Return whether an operation has ended and no exit event is pending."""
-    status, generation = manifest.get("status") or {}, manifest["metadata"].get("generation")
-    if status.get("observedGeneration", generation) != generation:
-        return False  # The new spec must be acknowledged, at least.
-    if concurrency.is_superseded(manifest):
-        return False  # It must run again.
-    conditions = status.get("conditions") or ()
-    return are_settled({one["type"]: (one["status"], one.get("reason", "")) for one in conditions})
-
-
-def kept(manifest: Manifest) -> tuple[bytes, bool]:
-    """Return an operation as JSON, and whether it was reduced to fit."""
-    text = bounded_json.encoded(_trimmed(manifest))
-    if isinstance(text, bytes) and len(text) <= bounded_json.LARGE:
-        return _exact(text), bounded_json.REDUCED in manifest
-    return _exact(orjson.dumps(_trimmed(bounded_json.reduced(manifest)))), True
-
-
-def _exact(text: bytes) -> bytes:
-    """Copy a text into memory of its size.
-
-    orjson 3.13 doubles the memory of a text as it grows, and does not give the rest back: with
-    100,000 operations that wait, it was 260 MB.
-    """
-    return bytes(memoryview(text))
-
-
-def _trimmed(manifest: Manifest) -> Manifest:
-    # They can be as large as all the rest, and are not read again.
-    unread = ("managedFields", "annotations", "labels")
-    metadata = {k: v for k, v in manifest["metadata"].items() if k not in unread}
-    return {**manifest, "metadata": metadata}
 
 
 def _run(child: Child) -> int:

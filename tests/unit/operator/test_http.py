@@ -24,10 +24,9 @@ from cloudharness_operator.kube.http import (
     TOKEN_LIFE,
     Api,
     Token,
-    observed,
     session,
-    verb_and_resource,
 )
+from cloudharness_operator.kube.requests import observed, verb_and_resource
 from cloudharness_operator.leader.fence import Fence
 
 PATH = "/apis/argoproj.io/v1alpha1/workflows"

@@ -14,7 +14,8 @@ from cloudharness_operator.decide.child import Child
 from cloudharness_operator.decide.concurrency import GroupMember
 from cloudharness_operator.decide.expiry import Expiry, Retention
 from cloudharness_operator.loop import store as module
-from cloudharness_operator.loop.store import Store, is_settled
+from cloudharness_operator.loop.cached import is_settled
+from cloudharness_operator.loop.store import Store
 from tests.support.builders import (
     CHILD_UID,
     FINISHED,
