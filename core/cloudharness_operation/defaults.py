@@ -27,6 +27,8 @@ class Defaults:
     """Name of a ConfigMap in the namespace with an image for each name. Empty: none."""
     argo: str = ""
     """Release of the installed Argo, one of `engine.ENGINES`. Empty: any of them."""
+    argo_instance: str = ""
+    """`instanceID` of the Argo controller that runs the Workflows. Empty: the one without."""
     pending_deadline: int = 600
     """Seconds that a task's pod may wait to start. 0: for ever."""
     give_up: int = 604800

@@ -35,6 +35,9 @@ LABEL_GROUP: Final = f"{GROUP}/concurrency-group"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "cloudharness-operator"
 
+LABEL_ARGO_INSTANCE: Final = "workflows.argoproj.io/controller-instanceid"
+"""On a Workflow: the `instanceID` of the Argo controller that runs it (Argo, workflow/common)."""
+
 ANNOTATION_RUN_ID: Final = f"{GROUP}/run-id"
 """On a Workflow: the `spec.runId` of its run."""
 

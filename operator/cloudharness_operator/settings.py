@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ PULL_POLICIES: Final = ("", "Always", "IfNotPresent", "Never")
 POD_SECURITY: Final = ("", "restricted")
 CONTENT_MODES: Final = ("binary", "structured")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_LABEL_VALUE: Final = re.compile("[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Settings:
                 catalogue=env.get("IMAGE_CATALOGUE", "").strip(),
                 pod_security=_one_of(env, "TASK_POD_SECURITY", POD_SECURITY),
                 argo=_one_of(env, "ARGO_VERSION", ("", *ENGINES)),
+                argo_instance=_label_value(env, "ARGO_INSTANCE_ID"),
                 give_up=int(_number(env, "EVENTS_GIVE_UP_SECONDS", "604800", 0, 1e9)),
                 policy=_policy(env),
                 pending_deadline=int(_number(env, "PENDING_DEADLINE_SECONDS", "600", 0, 31536000)),
@@ -162,6 +165,16 @@ def _one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         wanted = ", ".join(choice for choice in choices if choice)
         raise InvalidSettings(f"{name} is {value!r}: use one of {wanted}")
+    return value
+
+
+def _label_value(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if value and not _LABEL_VALUE.fullmatch(value):
+        raise InvalidSettings(
+            f"{name} is {value!r}: use the value of a label, 63 characters at most of A-Z, a-z, "
+            "0-9, '-', '_' and '.', the first and the last alphanumeric"
+        )
     return value
 
 

@@ -167,6 +167,7 @@ def test_several_replicas_have_a_disruption_budget(
         ("metrics.podMonitor.interval", "soon"),
         ("metrics.podMonitor.labels", {"release": 1}),
         ("metrics.enabled", True),
+        ("argo.instanceId", "not a label"),
     ],
 )
 def test_a_wrong_value_is_refused(cluster: Cluster, key: str, value: object) -> None:

@@ -98,6 +98,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - {name: PENDING_DEADLINE_SECONDS, value: {{ .Values.tasks.pendingDeadlineSeconds | int64 | quote }}}
 - {name: TASK_POD_SECURITY, value: {{ .Values.tasks.podSecurity | quote }}}
 - {name: ARGO_VERSION, value: {{ .Values.argo.version | quote }}}
+- {name: ARGO_INSTANCE_ID, value: {{ .Values.argo.instanceId | quote }}}
 - {name: DELETIONS_PER_SECOND, value: {{ .Values.deletionsPerSecond | quote }}}
 - {name: RESYNC_SECONDS, value: {{ .Values.resyncSeconds | quote }}}
 - {name: WORKERS, value: {{ .Values.workers | quote }}}

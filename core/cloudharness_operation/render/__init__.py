@@ -17,6 +17,7 @@ from cloudharness_operation.names import (
     FINALIZER,
     FIRST_RUN,
     KIND,
+    LABEL_ARGO_INSTANCE,
     LABEL_GROUP,
     LABEL_MANAGED_BY,
     LABEL_OPERATION,
@@ -158,6 +159,8 @@ def _metadata(operation: Operation, defaults: Defaults, name: str) -> Manifest:
             }
         ],
     }
+    if defaults.argo_instance:
+        metadata["labels"][LABEL_ARGO_INSTANCE] = defaults.argo_instance
     if to := destination(operation, defaults):
         metadata["annotations"][ANNOTATION_EXIT_EVENT] = to.to_annotation()
         metadata["finalizers"] = [FINALIZER]

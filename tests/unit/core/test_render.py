@@ -309,3 +309,10 @@ def test_one_of_a_group_is_marked_and_locked(policy: str) -> None:
 def test_one_that_replaces_its_own_runs_alone_needs_no_lock() -> None:
     spec = workflow(operation(spec={"concurrencyPolicy": "Replace"}), DEFAULTS)["spec"]
     assert "synchronization" not in spec
+
+
+@pytest.mark.parametrize("instance", ["", "batch"])
+def test_a_workflow_is_for_the_argo_controller_that_was_chosen(instance: str) -> None:
+    found = workflow(operation(), Defaults("x", argo_instance=instance))
+    label = "workflows.argoproj.io/controller-instanceid"
+    assert found["metadata"]["labels"].get(label, "") == instance

@@ -117,6 +117,13 @@ def at_home(**policy: Any) -> Defaults:
             replace(LEAST, resync=10.0, workers=1, port=9000, log_level="DEBUG"),
             id="numbers",
         ),
+        pytest.param(
+            {"ARGO_INSTANCE_ID": "batch"},
+            replace(
+                LEAST, defaults=Defaults("python:3.13", has_broker=False, argo_instance="batch")
+            ),
+            id="one of several Argo controllers",
+        ),
         pytest.param({"LOG_FORMAT": "json"}, replace(LEAST, log_format="json"), id="JSON"),
         pytest.param(
             {"PENDING_DEADLINE_SECONDS": "0", "ARGO_VERSION": "3.7"},
@@ -202,6 +209,9 @@ def test_what_must_be_set(missing: str, empty: bool) -> None:
             id="a secret without a broker",
         ),
         pytest.param({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'LOUD'", id="another level"),
+        pytest.param(
+            {"ARGO_INSTANCE_ID": "a b"}, "ARGO_INSTANCE_ID is 'a b': use the value", id="no label"
+        ),
         pytest.param({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml': use one of text, json", id="xml"),
         pytest.param(
             {"ARGO_VERSION": "2.9"},
