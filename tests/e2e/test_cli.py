@@ -135,3 +135,63 @@ def test_on_a_terminal_it_is_drawn_in_place_and_in_colours(shell: Shell) -> None
     # Where the last picture began, and each of its lines anew.
     assert "A\r\x1b[2K" in said
     assert "\x1b" not in shell.cho("get", "cli-drawn")
+
+
+def levels(text: str) -> dict[str, str]:
+    """Return the worst level of each subject, as `doctor -o json` reports it."""
+    order = ("ok", "unknown", "warning", "failed")
+    found: dict[str, str] = {}
+    for one in json.loads(text):
+        worst = max(one["level"], found.get(one["subject"], "ok"), key=order.index)
+        found[one["subject"]] = worst
+    return found
+
+
+def test_an_installation_is_checked(own: Installation, tmp_path: Path) -> None:
+    shell = Shell(own, tmp_path)
+    own.apply(operation("told", bash("true"), topic=f"{own.namespace}-told"))
+    own.wait_for("told", "Notified")
+    said = shell.cho("doctor")
+    assert "acknowledged" in said
+    assert " leads\n" in said
+    assert "failed" not in said
+    found = levels(shell.cho("doctor", "-o", "json"))
+    # The clocks of this machine and of a cluster elsewhere may differ.
+    assert {subject for subject, level in found.items() if level != "ok"} <= {"clocks"}
+    account = own.find("serviceaccounts", fields="metadata.name=cloudharness-task")
+    assert account
+    own.kubectl("delete", "rolebinding", "cloudharness-task")
+    own.scale_operator(0)
+    eventually(lambda: not own.operator_pods())
+    broken = shell.cho("doctor", code=1)
+    assert "cloudharness-task may not create and patch workflowtaskresults" in broken
+    assert "no pod of" in broken
+    assert "-> kubectl logs deployment/" in broken
+    elsewhere = shell.cho("doctor", "-n", "default", code=1)
+    assert "does not serve namespace default" in elsewhere
+
+
+def test_a_user_of_one_namespace_checks_what_he_may_read(
+    shared: Installation, tmp_path: Path
+) -> None:
+    account = f"system:serviceaccount:{shared.namespace}:checker"
+    shared.kubectl("create", "serviceaccount", "checker")
+    shared.kubectl("create", "rolebinding", "checker", "--clusterrole=edit", f"--user={account}")
+    shell = Shell(shared, tmp_path)
+    config = yaml.safe_load(Path(shell.environment["KUBECONFIG"]).read_text())
+    config["users"] = [
+        {**one, "user": {"token": shared.kubectl("create", "token", "checker").strip()}}
+        for one in config["users"]
+    ]
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    try:
+        found = levels(
+            shell.cho("doctor", "--kubeconfig", str(file), "-n", shared.namespace, "-o", "json")
+        )
+    finally:
+        shared.kubectl("delete", "rolebinding,serviceaccount", "checker")
+    assert found["operator"] == "ok"
+    assert found["CRD"] == "unknown"
+    assert found["account of tasks"] == "unknown"
+    assert "failed" not in found.values()

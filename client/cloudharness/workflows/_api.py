@@ -11,6 +11,8 @@ import http
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -137,6 +139,14 @@ class Connection:
 
         """
         self._json("DELETE", path, name, query=query)
+
+    def version(self) -> tuple[str, datetime]:
+        """Return the version of Kubernetes, and the time of the API server."""
+        with _network_errors_translated():
+            response = self._call("GET", "/version", "", NO_QUERY, None, self._timeout)
+            found = json.loads(response.read())
+            date = parsedate_to_datetime(response.headers["Date"])
+            return str(found["gitVersion"]), date
 
     def events(
         self, path: str, version: str, seconds: float, query: Query = NO_QUERY

@@ -12,6 +12,7 @@ from click.shell_completion import ShellComplete, get_completion_class
 
 from cloudharness.workflows.cli import commands
 from cloudharness.workflows.cli.check_migration import check_migration
+from cloudharness.workflows.cli.doctor import doctor
 from cloudharness.workflows.cli.run import run
 from cloudharness.workflows.errors import (
     BadOperationConfiguration,
@@ -48,10 +49,10 @@ _PLUGIN: Final = "kubectl-cho"
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 success; 1 an operation did not succeed, or code must be edited; 2 wrong "
-    "usage, or code cannot be parsed; 3 the operation does not exist; 4 --timeout expired; 5 the "
-    "operation or the change is rejected; 6 the cluster does not respond, or denies access; 130 "
-    "Ctrl-C.",
+    epilog="Exit codes: 0 success; 1 an operation did not succeed, a check failed, or code must be "
+    "edited; 2 wrong usage, or code cannot be parsed; 3 the operation does not exist; 4 --timeout "
+    "expired; 5 the operation or the change is rejected; 6 the cluster does not respond, or denies "
+    "access; 130 Ctrl-C.",
 )
 @click.version_option(package_name="cloudharness-operation", message="%(version)s")
 def cli() -> None:
@@ -74,7 +75,7 @@ def completion(shell: str) -> None:
 for one in (
     *(commands.list_operations, commands.get, commands.watch, commands.wait, commands.logs),
     *(run, commands.cancel, commands.suspend, commands.resume, commands.rerun),
-    *(commands.explain_failure, check_migration, completion),
+    *(commands.explain_failure, doctor, check_migration, completion),
 ):
     cli.add_command(one)
 

@@ -1,0 +1,1 @@
+"""Check an installation from outside: read it, and compare it with what operations need."""
