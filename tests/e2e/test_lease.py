@@ -1,6 +1,7 @@
 """Of several operators one acts, and another goes on when it stops, dies or sleeps."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def leader(one: Installation) -> str:
 def metric(one: Installation, pod: str, name: str) -> float:
     path = f"/api/v1/namespaces/{one.namespace}/pods/{pod}:8080/proxy/metrics"
     lines = one.kubectl("get", "--raw", path).splitlines()
-    return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+    return sum(float(line.split()[-1]) for line in lines if re.match(rf"{name}[ {{]", line))
 
 
 @pytest.fixture
