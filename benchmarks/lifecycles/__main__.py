@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from benchmarks.lifecycles.play import Moments, Scenario, create, played
 from benchmarks.lifecycles.report import Figures
 from benchmarks.lifecycles.stage import stage
 from cloudharness_operator.kube.http import Api, session
-from tests.cluster import ClusterError, config
+from tests.cluster import config
 from tests.cluster.embedded import EmbeddedCluster, Place
 
 COUNT: Final = int(os.environ.get("COUNT", "1000"))
@@ -56,12 +56,10 @@ def main() -> None:
     peer, jobset = arms.obtain(place)
     with stage(jobset / "crd.yaml") as (cluster, directory):
         go, ours = arms.peer(peer / "peer"), arms.operator()
-        with_kafka = arms.operator(config.KAFKA, EVENTS_TOPIC="lifecycles")
+        third = {EVENTS: arms.operator(config.KAFKA, EVENTS_TOPIC="lifecycles")}
         bench = Bench(cluster, directory)
         for scenario in (one for one in SCENARIOS if one.name in asked):
-            controllers = (go, ours, arms.jobset(jobset / "jobset"))
-            if scenario.name == EVENTS:
-                controllers = (go, ours, with_kafka)
+            controllers = (go, ours, third.get(scenario.name, arms.jobset(jobset / "jobset")))
             print(f"\n{scenario.name}: {scenario.count} operations", flush=True)
             found = asyncio.run(bench.measure(scenario, controllers))
             report.table(found, report.ROWS)
@@ -88,14 +86,10 @@ class Bench:
         found: dict[str, list[Figures]] = {arm.name: [] for arm in controllers}
         async with session(self._me.directory, time.monotonic) as http:
             api = Api(self._me.server, http)
-            for turn in range(ROUNDS):
-                first = turn % len(controllers)
-                for arm in (*controllers[first:], *controllers[:first]):
-                    figures = await self._once(api, scenario, arm)
-                    print(
-                        f"  {turn + 1}. {arm.name}: {figures.per_second:.1f} a second", flush=True
-                    )
-                    found[arm.name].append(figures)
+            for number, arm in arms.turns(controllers, ROUNDS):
+                figures = await self._once(api, scenario, arm)
+                print(f"  {number}. {arm.name}: {figures.per_second:.1f} a second", flush=True)
+                found[arm.name].append(figures)
         return found
 
     async def idle(
@@ -159,7 +153,7 @@ class Round:
         """Wait until the controller has started, and has led a first parent to its end."""
         shape, name = self.arm.shape, "first"
         await self.api.post(shape.parents(self.run.namespace), shape.parent(name, None))
-        await self._until(process, lambda: name in self.moments.recorded)
+        await self.run.until(process, lambda: name in self.moments.recorded, TIMEOUT)
         await asyncio.sleep(SETTLING)
         for known in (self.moments.ended, self.moments.recorded, self.moments.removed):
             known.pop(name, None)
@@ -168,19 +162,8 @@ class Round:
         """Wait until all lifecycles are over; return when each was."""
         expires = self.scenario.ttl is not None
         over = self.moments.removed if expires else self.moments.recorded
-        await self._until(process, lambda: len(over) >= self.scenario.count)
+        await self.run.until(process, lambda: len(over) >= self.scenario.count, TIMEOUT)
         return list(over.values())
-
-    async def _until(self, process: subprocess.Popen[bytes], what: Callable[[], bool]) -> None:
-        """Wait until something holds, while the controller runs."""
-        deadline = time.monotonic() + TIMEOUT
-        while not what():
-            if process.poll() is not None or time.monotonic() > deadline:
-                recorded = len(self.moments.recorded)
-                raise ClusterError(
-                    f"{self.arm.name}: {recorded} ends are recorded:\n{self.run.log_tail()}"
-                )
-            await asyncio.sleep(0.05)
 
 
 def _between(first: dict[str, float], second: dict[str, float]) -> list[float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from typing import Final
 
 from benchmarks.accounts import Account
 from benchmarks.lifecycles.shapes import IMAGE, JOBSET, OPERATION, Shape, workflow
-from tests.cluster import build, pki
+from tests.cluster import ClusterError, build, pki
 from tests.cluster.cache import Entry
 from tests.cluster.embedded import Place
 from tests.cluster.progress import Step
@@ -59,6 +61,21 @@ class Run:
         """What the controller prints."""
         return self.place / "log"
 
+    async def until(
+        self, process: subprocess.Popen[bytes], what: Callable[[], bool], seconds: float
+    ) -> None:
+        """Wait until something holds, while the controller runs.
+
+        Raises:
+            ClusterError: the controller has ended, or it takes longer than so many seconds.
+
+        """
+        deadline = time.monotonic() + seconds
+        while not what():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ClusterError(f"it has ended, or takes too long:\n{self.log_tail()}")
+            await asyncio.sleep(0.02)
+
     def log_tail(self) -> str:
         """Return what it has printed last."""
         return self.log.read_text(errors="replace")[-3000:]
@@ -96,6 +113,14 @@ class Arm:
                     process.wait(30)
                 except subprocess.TimeoutExpired:
                     process.kill()
+
+
+def turns(controllers: Sequence[Arm], rounds: int) -> Iterator[tuple[int, Arm]]:
+    """Yield each controller with the number of its round, in another order in each round."""
+    for number in range(rounds):
+        first = number % len(controllers)
+        for arm in (*controllers[first:], *controllers[:first]):
+            yield number + 1, arm
 
 
 def operator(kafka: str = "", **settings: str) -> Arm:

@@ -6,20 +6,18 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from subprocess import Popen
 from typing import Any, Final
 
 from benchmarks.accounts import Account
 from benchmarks.lifecycles import usage
-from benchmarks.lifecycles.arms import Arm, Run
+from benchmarks.lifecycles.arms import Arm, Run, turns
 from benchmarks.lifecycles.play import Moments, Scenario, create, played
 from benchmarks.lifecycles.report import Row
 from benchmarks.lifecycles.shapes import OPERATION
 from cloudharness_operator.kube.http import Api
-from tests.cluster import ClusterError
 
 FINISHED: Final = int(os.environ.get("FINISHED", "10000"))
 IDLE: Final = 60.0
@@ -80,15 +78,14 @@ class Idle:
         """
         found: dict[str, list[Figures]] = {arm.name: [] for arm in controllers}
         async with played(self._api, SHAPE, NAMESPACE) as moments:
-            with ends_them.running(self._run()) as process:
+            run = self._run()
+            with ends_them.running(run) as process:
                 scenario = Scenario(NAMESPACE, FINISHED)
                 shape = replace(SHAPE, parent=_cancelled)
                 await create(self._api, shape, NAMESPACE, moments, scenario)
-                await _until(process, lambda: len(moments.recorded) >= FINISHED)
-            for turn in range(rounds):
-                first = turn % len(controllers)
-                for arm in (*controllers[first:], *controllers[:first]):
-                    found[arm.name].append(await self._once(arm, moments))
+                await run.until(process, lambda: len(moments.recorded) >= FINISHED, TIMEOUT)
+            for _, arm in turns(controllers, rounds):
+                found[arm.name].append(await self._once(arm, moments))
         return found
 
     def _run(self) -> Run:
@@ -101,21 +98,12 @@ class Idle:
         name, begun = run.place.name, time.monotonic()
         with arm.running(run) as process:
             await self._api.post(SHAPE.parents(NAMESPACE), SHAPE.parent(name, None))
-            await _until(process, lambda: name in moments.child)
+            await run.until(process, lambda: name in moments.child, TIMEOUT)
             ready = moments.child[name] - begun
-            await _until(process, lambda: name in moments.recorded)
+            await run.until(process, lambda: name in moments.recorded, TIMEOUT)
             await asyncio.sleep(SETTLING)
             size, before = self._log.stat().st_size, usage.of_process(process.pid)
             await asyncio.sleep(IDLE)
             after = usage.of_process(process.pid)
         writes, _ = usage.writes(self._log, size, self._account.user)
         return Figures(ready, after.resident, (after.cpu - before.cpu) * 1000, writes.total())
-
-
-async def _until(process: Popen[bytes], what: Callable[[], bool]) -> None:
-    """Wait until something holds, while a controller runs."""
-    deadline = time.monotonic() + TIMEOUT
-    while not what():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise ClusterError("the controller has ended, or takes too long")
-        await asyncio.sleep(0.02)

@@ -65,6 +65,7 @@ QUALIFIED_NAME_PATTERN: Final = (
     r"^([a-z0-9]+((-+|[.])[a-z0-9]+)*/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$"
 )
 LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?$"
+LABEL_VALUE_LENGTH: Final = 63
 
 Label = Annotated[
     str,
@@ -96,7 +97,7 @@ LabelValue = Annotated[
     str,
     form(
         LABEL_VALUE_PATTERN,
-        63,
+        LABEL_VALUE_LENGTH,
         "write a label's value: letters, digits, '-', '_' and '.', with a letter or a digit "
         "at both ends",
     ),

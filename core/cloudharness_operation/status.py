@@ -244,3 +244,7 @@ class OperationStatus(Resource):
     def is_true(self, type_: str) -> bool:
         """Return whether the condition of this type exists and is True."""
         return any(c.type == type_ and c.status == "True" for c in self.conditions)
+
+    def has_become(self, type_: str, before: OperationStatus) -> bool:
+        """Return whether the condition of this type is True, and was not in the status before."""
+        return self.is_true(type_) and not before.is_true(type_)

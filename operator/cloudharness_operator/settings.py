@@ -11,6 +11,7 @@ from typing import Final
 from cloudharness_operation.defaults import Defaults
 from cloudharness_operation.policy import Policy, TemplatePatch
 from cloudharness_operation.render.engine_types import ENGINES
+from cloudharness_operation.resource import LABEL_VALUE_LENGTH, LABEL_VALUE_PATTERN
 from cloudharness_operator.errors import InvalidSettings
 from cloudharness_operator.logs import FORMATS
 
@@ -22,7 +23,6 @@ PULL_POLICIES: Final = ("", "Always", "IfNotPresent", "Never")
 POD_SECURITY: Final = ("", "restricted")
 CONTENT_MODES: Final = ("binary", "structured")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-_LABEL_VALUE: Final = re.compile("[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +170,10 @@ def _one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
 
 def _label_value(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
-    if value and not _LABEL_VALUE.fullmatch(value):
+    if len(value) > LABEL_VALUE_LENGTH or not re.fullmatch(LABEL_VALUE_PATTERN, value):
         raise InvalidSettings(
-            f"{name} is {value!r}: use the value of a label, 63 characters at most of A-Z, a-z, "
-            "0-9, '-', '_' and '.', the first and the last alphanumeric"
+            f"{name} is {value!r}: use the value of a label, {LABEL_VALUE_LENGTH} characters at "
+            "most of A-Z, a-z, 0-9, '-', '_' and '.', the first and the last alphanumeric"
         )
     return value
 

@@ -149,8 +149,8 @@ def levels(text: str) -> dict[str, str]:
 
 def test_an_installation_is_checked(own: Installation, tmp_path: Path) -> None:
     shell = Shell(own, tmp_path)
-    own.apply(operation("told", bash("true"), topic=f"{own.namespace}-told"))
-    own.wait_for("told", "Notified")
+    own.apply(operation("published", bash("true"), topic=f"{own.namespace}-ends"))
+    own.wait_for("published", "Notified")
     said = shell.cho("doctor")
     assert "acknowledged" in said
     assert " leads\n" in said
@@ -164,7 +164,7 @@ def test_an_installation_is_checked(own: Installation, tmp_path: Path) -> None:
     broken = shell.cho("doctor", code=1)
     assert "cloudharness-task may not create and patch workflowtaskresults" in broken
     assert "no pod of" in broken
-    assert "-> kubectl logs deployment/" in broken
+    assert "kubectl logs deployment/" in broken
     elsewhere = shell.cho("doctor", "-n", "default", code=1)
     assert "does not serve namespace default" in elsewhere
 

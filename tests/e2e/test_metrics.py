@@ -17,12 +17,12 @@ MAX_SERIES = 500
 
 def test_the_metrics_count_what_has_happened(own: Installation) -> None:
     topic = f"{own.namespace}-metrics"
-    own.apply(operation("told", bash("true"), topic=topic))
+    own.apply(operation("published", bash("true"), topic=topic))
     own.apply(operation("fails", bash("exit 3"), ttlStrategy={"secondsAfterCompletion": 0}))
     own.apply(operation("waits", bash("true"), suspend=True))
-    for name in ("told", "fails"):
+    for name in ("published", "fails"):
         own.wait_for(name)
-    eventually(lambda: condition(own.status("told"), "Notified").get("status") == "True")
+    eventually(lambda: condition(own.status("published"), "Notified").get("status") == "True")
     eventually(lambda: not own.workflows("fails"))
     expected = {
         'operations{phase="Succeeded"}': 1,

@@ -80,8 +80,7 @@ def _failed_tasks(old: OperationStatus, new: OperationStatus) -> Iterator[EventM
 
 
 def _end(old: OperationStatus, new: OperationStatus) -> Iterator[EventMessage]:
-    just_ended = new.is_true("Finished") and not old.is_true("Finished")
-    if just_ended:
+    if new.has_become("Finished", old):
         failed = not new.is_true("Complete")
         if new.phase is Phase.CANCELLED:
             yield EventMessage(new.reason or reasons.CANCELLED, new.message or "")

@@ -86,6 +86,10 @@ class _Lists:
         log.warning("listing %s: %r", self.path, error, exc_info=is_unexpected(error))
         self._sink.failed(self._namespace, error)
 
+    def heard(self) -> None:
+        """Report a message of the watch that follows a list."""
+        self._sink.heard(self._namespace)
+
 
 class Workflows:
     """Follows the child Workflows of a namespace (`""`: of all) by list and watch."""
@@ -94,7 +98,6 @@ class Workflows:
         """Take the seconds between two lists as `resync`."""
         self._source = source
         self._sink = sink
-        self._namespace = namespace
         self._resync = resync
         self._lists = _Lists(source, sink, namespace, workflows_path(namespace), LABEL_UID)
 
@@ -118,7 +121,7 @@ class Workflows:
         while (left := until - loop.time()) > 1:
             try:
                 async for event in self._source.watch(path, version, selector, int(left)):
-                    self._sink.heard(self._namespace)
+                    self._lists.heard()
                     version = event["object"]["metadata"]["resourceVersion"]
                     self._take(event["type"], event["object"])
                     backoff.reset()

@@ -38,10 +38,10 @@ def status_written(meter: Meter, old: OperationStatus, new: OperationStatus, ser
     if new.completion_time is None:
         return
     delay = max(0.0, server - new.completion_time.timestamp())
-    if new.is_true("Finished") and not old.is_true("Finished"):
+    if new.has_become("Finished", old):
         ran = _between(new.start_time, new.completion_time)
         meter.ended(new.phase or "", new.reason or "", ran, delay)
-    if new.is_true("Notified") and not old.is_true("Notified"):
+    if new.has_become("Notified", old):
         meter.acknowledged(delay)
 
 

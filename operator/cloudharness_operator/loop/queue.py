@@ -58,10 +58,9 @@ class WorkQueue:
         self._abandoned = abandoned
         self._ready: asyncio.PriorityQueue[tuple[float, int, str]] = asyncio.PriorityQueue()
         self._count = count()
-        # The place of each key: the time by which it is sorted.
-        self._waiting: dict[str, float] = {}
-        self._due_since: dict[str, float] = {}
-        """When each waiting key became due, in that order."""
+        # The place of each key, which is the time by which it is sorted, and when it became due;
+        # in the order in which they became due.
+        self._waiting: dict[str, tuple[float, float]] = {}
         self._handling: set[str] = set()
         self._again: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -75,7 +74,9 @@ class WorkQueue:
 
     def oldest(self) -> float:
         """Return the seconds for which the first of the keys that are due has waited."""
-        return self._clock() - next(iter(self._due_since.values()), self._clock())
+        now = self._clock()
+        _, since = next(iter(self._waiting.values()), (now, now))
+        return now - since
 
     def add(self, key: str) -> None:
         """Enqueue a key."""
@@ -88,10 +89,11 @@ class WorkQueue:
     def _add(self, key: str, place: float) -> None:
         if key in self._handling:
             self._again[key] = min(place, self._again.get(key, place))
-        elif place < self._waiting.get(key, math.inf):
+            return
+        known, since = self._waiting.get(key, (math.inf, self._clock()))
+        if place < known:
             # If it is in the queue already, that entry is skipped later.
-            self._waiting[key] = place
-            self._due_since.setdefault(key, self._clock())
+            self._waiting[key] = place, since
             self._ready.put_nowait((place, next(self._count), key))
 
     def add_after(self, key: str, seconds: float) -> None:
@@ -112,10 +114,11 @@ class WorkQueue:
         """Handle keys, one after the other, for ever. Run as many of these as there are workers."""
         while True:
             place, _, key = await self._ready.get()
-            if self._waiting.get(key) != place:
+            known, since = self._waiting.get(key, (math.inf, 0.0))
+            if known != place:
                 continue
             del self._waiting[key]
-            self._waited(self._clock() - self._due_since.pop(key))
+            self._waited(self._clock() - since)
             self._handling.add(key)
             self._idle.clear()
             if timer := self._timers.pop(key, None):

@@ -225,12 +225,10 @@ class Reconciler:
         new = OperationStatus.model_validate(reply["status"], extra="ignore")
         measure.status_written(self.meter, state.status, new, self.observer.clocks.server())
         self._emit_events(state.status, new, reply)
-        if new.is_true("Finished") and not state.status.is_true("Finished"):
+        if new.has_become("Finished", state.status):
             # Without the message, which may have words of a task.
-            name, fields = (
-                f"{record.namespace}/{record.name}",
-                self.store.log_fields(uid, new.reason),
-            )
+            name = f"{record.namespace}/{record.name}"
+            fields = self.store.log_fields(uid, new.reason)
             log.info("%s ended: %s, %s", name, new.phase, new.reason, extra=fields)
 
     async def _patch_status(

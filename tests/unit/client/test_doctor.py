@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cloudharness.workflows._doctor.checks import Level, check
-from cloudharness.workflows._doctor.facts import Facts, OperatorInstallation, Unreadable
+from cloudharness.workflows._doctor.facts import MOST, Deployment, Facts, Unreadable
 from cloudharness_operation import crd
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -19,7 +19,7 @@ DENIED = Unreadable("deployments.apps is forbidden")
 Manifest = dict[str, Any]
 
 
-def deployment(name: str, image: str, *, ready: int = 1, **env: str) -> Manifest:
+def deployment(name: str, image: str, *, ready: int = 1, **env: str) -> Deployment:
     container = {
         "image": image,
         "env": [
@@ -27,30 +27,33 @@ def deployment(name: str, image: str, *, ready: int = 1, **env: str) -> Manifest
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],
     }
-    return {
-        "metadata": {"namespace": "ops", "name": name},
-        "spec": {"template": {"spec": {"containers": [container]}}},
-        "status": {"readyReplicas": ready} if ready else {},
-    }
+    return Deployment(
+        {
+            "metadata": {"namespace": "ops", "name": name},
+            "spec": {"template": {"spec": {"containers": [container]}}},
+            "status": {"readyReplicas": ready} if ready else {},
+        }
+    )
 
 
-def operator(name: str = "operator", *, ready: int = 1, **env: str) -> OperatorInstallation:
+def operator(name: str = "operator", *, ready: int = 1, **env: str) -> Deployment:
     settings = {
         "WATCH_NAMESPACES": "team,other",
         "LEASE_NAME": "operator",
         "TASK_SERVICE_ACCOUNT": "tasks",
         "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
     }
-    return OperatorInstallation(deployment(name, "operator:1", ready=ready, **(settings | env)))
+    return deployment(name, "operator:1", ready=ready, **(settings | env))
 
 
-def argo(tag: str, *, ready: int = 1) -> Manifest:
+def argo(tag: str, *, ready: int = 1) -> Deployment:
     return deployment("workflow-controller", f"quay.example:5000/argo{tag}", ready=ready)
 
 
 def lease(holder: str = "operator-1_uid", *, age: float = 2.0) -> Manifest:
     renewed = NOW - timedelta(seconds=age)
-    return {"spec": {"holderIdentity": holder, "renewTime": renewed.isoformat()}}
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 10, "renewTime": renewed.isoformat()}
+    return {"spec": spec}
 
 
 def an_operation(name: str, *, age: int, notified: tuple[str, str] | None = None) -> Manifest:
@@ -80,7 +83,7 @@ def another_crd() -> Manifest:
     return found
 
 
-PUBLISHED = an_operation("told", age=60, notified=("True", "EventAcknowledged"))
+PUBLISHED = an_operation("published", age=60, notified=("True", "EventAcknowledged"))
 GOOD = Facts(
     namespace="team",
     version="v1.34.4",
@@ -102,7 +105,13 @@ def test_a_good_installation_has_no_other_finding() -> None:
     assert {one.level for one in found} == {Level.OK}
     assert not any(one.fix for one in found)
     texts = " | ".join(one.text for one in found)
-    for text in ("v1.34.4", "operator-1 leads", "3.7, and ready", "1 in namespace team", "told"):
+    for text in (
+        "v1.34.4",
+        "operator-1 leads",
+        "3.7, and ready",
+        "1 in namespace team",
+        "published",
+    ):
         assert text in texts
 
 
@@ -181,6 +190,9 @@ def test_a_good_installation_has_no_other_finding() -> None:
         ),
         ({"operations": [an_operation("new", age=9)]}, "ok", "operations", "1 in namespace", ""),
         ({"operations": DENIED}, "unknown", "operations", "forbidden", ""),
+        ({"operations": [PUBLISHED] * MOST}, "ok", "operations", "the first 500 in", ""),
+        ({"lease": lease(age=11)}, "failed", "leader", "last renewed 11 s ago", "log"),
+        ({"lease": lease(age=9)}, "ok", "leader", "operator-1 leads", ""),
         ({"operations": []}, "unknown", "Kafka", "no operation has published", ""),
         (
             {
@@ -203,7 +215,7 @@ def test_a_good_installation_has_no_other_finding() -> None:
             },
             "ok",
             "Kafka",
-            "the exit event of told was acknowledged",
+            "the exit event of published was acknowledged",
             "",
         ),
         (

@@ -212,6 +212,7 @@ def test_what_must_be_set(missing: str, empty: bool) -> None:
         pytest.param(
             {"ARGO_INSTANCE_ID": "a b"}, "ARGO_INSTANCE_ID is 'a b': use the value", id="no label"
         ),
+        pytest.param({"ARGO_INSTANCE_ID": "a" * 64}, "ARGO_INSTANCE_ID is 'aaaa", id="long label"),
         pytest.param({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml': use one of text, json", id="xml"),
         pytest.param(
             {"ARGO_VERSION": "2.9"},

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from cloudharness.workflows._doctor.facts import Facts, OperatorInstallation, Unreadable
+from cloudharness.workflows._doctor.facts import MOST, Deployment, Facts, Unreadable
 from cloudharness_operation import crd, reasons
 from cloudharness_operation.names import VERSION
 from cloudharness_operation.render.engine_types import ENGINES
@@ -17,8 +17,6 @@ LEAST_KUBERNETES: Final = (1, 30)
 """As in the chart's kubeVersion."""
 SKEW: Final = timedelta(seconds=5)
 """Difference of two clocks that is reported. The API server gives its time in whole seconds."""
-LEASE: Final = timedelta(seconds=15)
-"""Age of a Lease after which its holder does not lead (docs/decisions/0017)."""
 PATIENCE: Final = timedelta(seconds=30)
 """Age of an operation that an operator must have observed."""
 
@@ -120,23 +118,27 @@ def _operator(facts: Facts) -> Iterator[Finding]:
         return
     ours = [one for one in facts.operators if one.serves(where)]
     if not ours:
-        names = ", ".join(one.name for one in facts.operators)
+        names = ", ".join(one.path for one in facts.operators)
         fix = f"add {where} to watch.namespaces of one of them"
         yield Finding(Level.FAILED, subject, f"{names} does not serve namespace {where}", fix)
         return
     if len(ours) > 1:
-        names = " and ".join(one.name for one in ours)
+        names = " and ".join(one.path for one in ours)
         fix = "uninstall one, or serve different namespaces: each sends all requests"
         yield Finding(Level.WARNING, subject, f"{names} both serve namespace {where}", fix)
     yield from map(_readiness, ours)
 
 
-def _readiness(one: OperatorInstallation) -> Finding:
+def _readiness(one: Deployment) -> Finding:
     if one.ready:
-        return Finding(Level.OK, "operator", f"{one.name} is ready ({one.ready})")
-    namespace, _, name = one.name.partition("/")
-    fix = f"kubectl logs deployment/{name} --namespace {namespace}, and kubectl describe its pods"
-    return Finding(Level.FAILED, "operator", f"no pod of {one.name} is ready", fix)
+        return Finding(Level.OK, "operator", f"{one.path} is ready ({one.ready})")
+    return Finding(Level.FAILED, "operator", *_not_ready(one))
+
+
+def _not_ready(one: Deployment) -> tuple[str, str]:
+    """Return that no pod of a Deployment is ready, and where to look."""
+    where = f"deployment/{one.name} --namespace {one.namespace}"
+    return f"no pod of {one.path} is ready", f"kubectl describe {where}, and kubectl logs {where}"
 
 
 def _leader(facts: Facts) -> Iterator[Finding]:
@@ -149,13 +151,13 @@ def _leader(facts: Facts) -> Iterator[Finding]:
     if isinstance(facts.lease, Unreadable):
         yield Finding(Level.UNKNOWN, subject, facts.lease.why)
         return
-    holder = ((facts.lease or {}).get("spec") or {}).get("holderIdentity") or ""
-    renewed = _renewed(facts.lease)
+    spec = (facts.lease or {}).get("spec") or {}
+    holder, renewed = spec.get("holderIdentity") or "", _renewed(facts.lease)
     fix = "look at the operator's log for the Lease"
     if not holder or renewed is None:
         yield Finding(Level.FAILED, subject, "no replica leads", fix)
-    elif facts.server_time - renewed > LEASE:
-        text = f"the Lease of {holder} was last renewed {_age(facts.server_time - renewed)} ago"
+    elif (age := facts.server_time - renewed) > timedelta(seconds=spec["leaseDurationSeconds"]):
+        text = f"the Lease of {holder} was last renewed {age.total_seconds():.0f} s ago"
         yield Finding(Level.FAILED, subject, text, fix)
     else:
         pod, _, _ = holder.partition("_")
@@ -185,21 +187,17 @@ def _argo(facts: Facts) -> Iterator[Finding]:
             yield from (_controller(one, facts.operator) for one in found)
 
 
-def _controller(one: dict[str, Any], operator: OperatorInstallation | None) -> Finding:
-    subject, meta = "Argo", one["metadata"]
-    name = f"{meta['namespace']}/{meta['name']}"
-    if not (one.get("status") or {}).get("readyReplicas"):
-        fix = f"kubectl describe deployment {meta['name']} --namespace {meta['namespace']}"
-        return Finding(Level.FAILED, subject, f"no pod of {name} is ready", fix)
-    image = one["spec"]["template"]["spec"]["containers"][0]["image"]
-    tag = image.rpartition("@")[0] or image
+def _controller(one: Deployment, operator: Deployment | None) -> Finding:
+    subject, name = "Argo", one.path
+    if not one.ready:
+        return Finding(Level.FAILED, subject, *_not_ready(one))
+    tag = one.image.rpartition("@")[0] or one.image
     version = _VERSION.search(tag.rpartition("/")[2].partition(":")[2])
     if version is None:
-        return Finding(Level.UNKNOWN, subject, f"{name} is ready; its release is not in {image}")
-    release, wanted = (
-        f"{version[1]}.{version[2]}",
-        operator.setting("ARGO_VERSION") if operator else "",
-    )
+        text = f"{name} is ready; its release is not in {one.image}"
+        return Finding(Level.UNKNOWN, subject, text)
+    release = f"{version[1]}.{version[2]}"
+    wanted = operator.setting("ARGO_VERSION") if operator else ""
     if wanted and wanted != release:
         text = f"{name} is {release}, but the operator's argo.version is {wanted}"
         return Finding(Level.FAILED, subject, text, f"--set-string argo.version={release}")
@@ -247,7 +245,9 @@ def _operations(facts: Facts) -> Iterator[Finding]:
         text = f"not observed by an operator: {_some(unseen)}"
         yield Finding(Level.FAILED, subject, text, "see the findings about the operator")
     else:
-        yield Finding(Level.OK, subject, f"{len(facts.operations)} in namespace {facts.namespace}")
+        number = len(facts.operations)
+        count = f"the first {MOST}" if number == MOST else str(number)
+        yield Finding(Level.OK, subject, f"{count} in namespace {facts.namespace}")
 
 
 def _is_unseen(one: Mapping[str, Any], facts: Facts) -> bool:
@@ -266,9 +266,11 @@ def _kafka(facts: Facts) -> Iterator[Finding]:
         yield Finding(Level.OK, subject, text)
         return
     known = () if isinstance(facts.operations, Unreadable) else facts.operations
-    told = [(found, one) for one in known if (found := _notified(one))]
+    notified = [(found, one) for one in known if (found := _notified(one))]
     # The latest says how it is now.
-    last, operation = max(told, key=lambda pair: pair[0]["lastTransitionTime"], default=({}, {}))
+    last, operation = max(
+        notified, key=lambda pair: pair[0]["lastTransitionTime"], default=({}, {})
+    )
     if not last or last["reason"] == reasons.PUBLISHING:
         text = "no operation has published an exit event yet, which would show that Kafka responds"
         yield Finding(Level.UNKNOWN, subject, text)
@@ -322,7 +324,3 @@ def _some(names: list[str]) -> str:
 def _apart(difference: timedelta) -> str:
     seconds = difference.total_seconds()
     return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
-
-
-def _age(age: timedelta) -> str:
-    return f"{age.total_seconds():.0f} s"

@@ -21,8 +21,8 @@ _LEASES: Final = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _ACCOUNTS: Final = "/api/v1/namespaces/{namespace}/serviceaccounts"
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _RESULT_VERBS: Final = ("create", "patch")
-_RECENT: Final = 500
-"""Operations that are read, at most."""
+MOST: Final = 500
+"""Operations that are read, at most: a page."""
 
 
 @dataclass(frozen=True)
@@ -33,30 +33,49 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class OperatorInstallation:
-    """A Deployment of the operator's chart."""
+class Deployment:
+    """A Deployment of the operator, or of Argo's workflow controller."""
 
     manifest: Manifest
 
     @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return str(self.manifest["metadata"]["namespace"])
+
+    @property
     def name(self) -> str:
+        """Its name."""
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def path(self) -> str:
         """Its namespace and name."""
-        meta = self.manifest["metadata"]
-        return f"{meta['namespace']}/{meta['name']}"
+        return f"{self.namespace}/{self.name}"
 
     @property
     def ready(self) -> int:
         """The number of its pods that are ready."""
         return int((self.manifest.get("status") or {}).get("readyReplicas") or 0)
 
+    @property
+    def image(self) -> str:
+        """The image of its first container."""
+        return str(self._container["image"])
+
+    @property
+    def _container(self) -> Manifest:
+        (first, *_) = self.manifest["spec"]["template"]["spec"]["containers"]
+        found: Manifest = first
+        return found
+
     def setting(self, name: str) -> str:
-        """Return an environment variable of the operator; empty if it is not set."""
-        (container, *_) = self.manifest["spec"]["template"]["spec"]["containers"]
-        known = {one["name"]: one.get("value") for one in container.get("env") or ()}
+        """Return an environment variable of its first container; empty if it is not set."""
+        known = {one["name"]: one.get("value") for one in self._container.get("env") or ()}
         return str(known.get(name) or "")
 
     def serves(self, namespace: str) -> bool:
-        """Whether it reconciles the operations of a namespace."""
+        """Whether it is an operator that reconciles the operations of a namespace."""
         served = [one.strip() for one in self.setting("WATCH_NAMESPACES").split(",")]
         return "*" in served or namespace in served
 
@@ -71,30 +90,29 @@ class Facts:
     server_time: datetime
     local_time: datetime
     crd: Manifest | Unreadable | None
-    operators: list[OperatorInstallation] | Unreadable
+    operators: list[Deployment] | Unreadable
     """Deployments of the operator."""
     lease: Manifest | Unreadable | None
     """Of the operator that serves the namespace."""
     argo_crd: Manifest | Unreadable | None
-    controllers: list[Manifest] | Unreadable
+    controllers: list[Deployment] | Unreadable
     """Deployments of Argo's workflow controller."""
     account: Manifest | Unreadable | None
     """The service account of tasks that name none."""
     account_may: bool | Unreadable
     """Whether that account may report a task's result."""
     operations: list[Manifest] | Unreadable
+    """Those of the namespace, `MOST` at most."""
     are_all: bool = True
     """Whether the Deployments of all namespaces were listed, not only those of `namespace`."""
 
     @property
-    def operator(self) -> OperatorInstallation | None:
+    def operator(self) -> Deployment | None:
         """The operator that serves the namespace."""
         return serving(self.operators, self.namespace)
 
 
-def serving(
-    operators: list[OperatorInstallation] | Unreadable, namespace: str
-) -> OperatorInstallation | None:
+def serving(operators: list[Deployment] | Unreadable, namespace: str) -> Deployment | None:
     """Return the first operator that serves a namespace, or None."""
     known = () if isinstance(operators, Unreadable) else operators
     return next((one for one in known if one.serves(namespace)), None)
@@ -109,7 +127,7 @@ def read(at: Connection, now: Callable[[], datetime]) -> Facts:
     """
     version, server_time = at.version()
     deployments, are_all = _deployments(at)
-    operators, controllers = _sorted(deployments)
+    operators = _chosen(deployments, _is_operator)
     operator = serving(operators, at.namespace)
     account = (operator and operator.setting("TASK_SERVICE_ACCOUNT")) or "default"
     return Facts(
@@ -121,10 +139,10 @@ def read(at: Connection, now: Callable[[], datetime]) -> Facts:
         operators=operators,
         lease=_lease(at, operator),
         argo_crd=_one(lambda: at.get(_CRDS, f"{WORKFLOW_PLURAL}.{WORKFLOW_GROUP}")),
-        controllers=controllers,
+        controllers=_chosen(deployments, _is_controller),
         account=_one(lambda: at.get(_ACCOUNTS, account)),
         account_may=_allowed(lambda: all(_may(at, account, verb) for verb in _RESULT_VERBS)),
-        operations=_allowed(lambda: list(at.get(OPERATIONS, query={"limit": _RECENT})["items"])),
+        operations=_allowed(lambda: list(at.get(OPERATIONS, query={"limit": MOST})["items"])),
         are_all=are_all,
     )
 
@@ -147,41 +165,40 @@ def _one(read: Callable[[], Manifest]) -> Manifest | Unreadable | None:
         return None
 
 
-def _deployments(at: Connection) -> tuple[list[Manifest] | Unreadable, bool]:
+def _deployments(at: Connection) -> tuple[list[Deployment] | Unreadable, bool]:
     """Return the Deployments that the user may list, and whether they are those of all namespaces.
 
     They are those of all namespaces, or else of the connection's.
     """
     found = _allowed(lambda: list(at.get(_DEPLOYMENTS.format(""))["items"]))
     if not isinstance(found, Unreadable):
-        return found, True
+        return [Deployment(one) for one in found], True
     here = _DEPLOYMENTS.format(f"namespaces/{at.namespace}/")
-    return _allowed(lambda: list(at.get(here)["items"])), False
+    return _allowed(lambda: [Deployment(one) for one in at.get(here)["items"]]), False
 
 
-def _sorted(
-    deployments: list[Manifest] | Unreadable,
-) -> tuple[list[OperatorInstallation] | Unreadable, list[Manifest] | Unreadable]:
-    """Return the operators and Argo's controllers among Deployments."""
-    if isinstance(deployments, Unreadable):
-        return deployments, deployments
+def _is_operator(one: Deployment) -> bool:
     key, value = OPERATOR_LABEL
-    operators = [
-        OperatorInstallation(one)
-        for one in deployments
-        if (one["metadata"].get("labels") or {}).get(key) == value
-    ]
+    return (one.manifest["metadata"].get("labels") or {}).get(key) == value
+
+
+def _is_controller(one: Deployment) -> bool:
     # Argo's own manifests and its Helm chart end the name so.
-    controllers = [
-        one for one in deployments if one["metadata"]["name"].endswith("workflow-controller")
-    ]
-    return operators, controllers
+    return one.name.endswith("workflow-controller")
 
 
-def _lease(at: Connection, operator: OperatorInstallation | None) -> Manifest | Unreadable | None:
+def _chosen(
+    deployments: list[Deployment] | Unreadable, is_wanted: Callable[[Deployment], bool]
+) -> list[Deployment] | Unreadable:
+    if isinstance(deployments, Unreadable):
+        return deployments
+    return [one for one in deployments if is_wanted(one)]
+
+
+def _lease(at: Connection, operator: Deployment | None) -> Manifest | Unreadable | None:
     if operator is None or not (name := operator.setting("LEASE_NAME")):
         return None
-    path = _LEASES.format(operator.manifest["metadata"]["namespace"])
+    path = _LEASES.format(operator.namespace)
     return _one(lambda: at.get(path, name))
 
 

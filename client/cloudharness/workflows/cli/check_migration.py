@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, Final
 
 import click
 
 from cloudharness.workflows._migration.matching import Level
 from cloudharness.workflows._migration.report import Report, check
+from cloudharness.workflows.cli.printing import styled
 
 _COLOURS: Final = {Level.WORKS: "green", Level.CHANGED: "yellow", Level.EDIT: "red"}
 _EDIT: Final = 1
@@ -47,9 +47,7 @@ def check_migration(
 def _print(report: Report, *, everything: bool) -> None:
     for one in report.findings:
         if everything or one.level is not Level.WORKS:
-            level = one.level.value
-            if "NO_COLOR" not in os.environ:
-                level = click.style(level, fg=_COLOURS[one.level])
+            level = styled(one.level.value, _COLOURS[one.level])
             click.echo(f"{one.path}:{one.line}:{one.column}: {level}: {one.message}")
     click.echo(report.summary)
 

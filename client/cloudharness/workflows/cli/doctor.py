@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Final
 
 import click
 
 from cloudharness.workflows._doctor.checks import Finding, Level, check
 from cloudharness.workflows._doctor.facts import read
-from cloudharness.workflows._format import clock
+from cloudharness.workflows._format import aligned, clock
+from cloudharness.workflows.cli.printing import styled
 from cloudharness.workflows.cli.target import Target, with_target
 
 _COLOURS: Final = {
@@ -44,12 +44,12 @@ def doctor(context: click.Context, target: Target, *, output: str | None) -> Non
 
 
 def _print(found: list[Finding]) -> None:
-    subjects = max(len(one.subject) for one in found)
-    levels = max(len(level) for level in Level)
+    rows: list[tuple[str, str, str]] = []
     for one in found:
-        level = f"{one.level:{levels}}"
-        if "NO_COLOR" not in os.environ:
-            level = click.style(level, fg=_COLOURS[one.level])
-        click.echo(f"{level}  {one.subject:{subjects}}  {one.text}")
+        rows.append((one.level, one.subject, one.text))
         if one.fix:
-            click.echo(f"{'':{levels}}  {'':{subjects}}  -> {one.fix}")
+            rows.append(("", "", f"-> {one.fix}"))
+    for line in aligned(rows):
+        level, space, rest = line.partition(" ")
+        # After the alignment, which would count the characters of a colour too.
+        click.echo((styled(level, _COLOURS[Level(level)]) if level else "") + space + rest)

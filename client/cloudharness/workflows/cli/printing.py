@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,11 @@ def print_lines(lines: Iterable[str]) -> None:
     """Write lines to stdout. click removes their colours if stdout is not a terminal."""
     for line in lines:
         click.echo(coloured(line))
+
+
+def styled(text: str, colour: str) -> str:
+    """Return a text in one of click's colours, or unchanged if NO_COLOR is set."""
+    return text if "NO_COLOR" in os.environ else click.style(text, fg=colour)
 
 
 def manifests(found: Iterable[Manifest], form: str) -> None:
