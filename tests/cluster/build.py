@@ -19,7 +19,6 @@ from tests.cluster.progress import Progress, Step
 from tests.cluster.versions import Versions
 
 HERE = Path(__file__).parent
-ARGO = "github.com/argoproj/argo-workflows/v3"
 PROGRAMS = (
     "etcd",
     "kube-apiserver",
@@ -135,26 +134,34 @@ def coredns_entry(versions: Versions, environment: dict[str, str]) -> Entry:
 
 def argo_entry(versions: Versions, environment: dict[str, str]) -> Entry:
     """Argo's controller and executor, and its manifests."""
-    module = HERE / "go" / "argo"
-    at = f"{ARGO}.%s={versions.argo}"
-    flags = f"-X {at % 'version'} -X {at % 'gitTag'} -X {ARGO}.gitTreeState=clean"
+    pins = HERE / "go" / "argo"
+    module = argo_module(versions.argo)
+    at = f"{module}.%s={versions.argo}"
+    flags = f"-X {at % 'version'} -X {at % 'gitTag'} -X {module}.gitTreeState=clean"
 
     def build(place: Path, step: Step) -> None:
-        source = _argo_source(module, versions.argo, place / "source", environment)
+        source = module_source(f"{module}@{versions.argo}", pins, place / "source", environment)
+        link_signals(source)
         go_build(
             step, source, environment, flags, place, "./cmd/workflow-controller", "./cmd/argoexec"
         )
         shutil.copytree(source / "manifests", place / "manifests")
         shutil.rmtree(source)
 
-    return Entry(f"argo-{versions.argo}", [flags, *contents(module, "go.sum")], build, 260)
+    inputs = (flags, sums(pins, module, versions.argo))
+    return Entry(f"argo-{versions.argo}", inputs, build, 260)
 
 
-def _argo_source(module: Path, version: str, place: Path, environment: dict[str, str]) -> Path:
-    """A writable copy of Argo's module with the one link that module archives drop."""
-    source = module_source(f"{ARGO}@{version}", module, place, environment)
-    link_signals(source)
-    return source
+def argo_module(version: str) -> str:
+    """The path of Argo's Go module, which ends in the major number of the version."""
+    return f"github.com/argoproj/argo-workflows/{version.partition('.')[0]}"
+
+
+def sums(pins: Path, module: str, version: str) -> str:
+    """The lines of go.sum for one version, so that the others are no part of an entry's key."""
+    wanted = (f"{module} {version} ", f"{module} {version}/go.mod ")
+    lines = (pins / "go.sum").read_text().splitlines()
+    return "\n".join(line for line in lines if line.startswith(wanted))
 
 
 def module_source(what: str, pins: Path, place: Path, environment: dict[str, str]) -> Path:

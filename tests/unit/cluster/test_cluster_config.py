@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import addons, config, kind, mounts, network, pki
-from tests.cluster.build import go_version, link_signals
+from tests.cluster.build import HERE, argo_module, go_version, link_signals, sums
 from tests.cluster.choice import choose, from_environment
 from tests.cluster.errors import ClusterError
 from tests.cluster.versions import PYTHON_IMAGE, Versions
@@ -172,6 +172,7 @@ def test_a_backend_that_cannot_be_used_is_refused_by_name(asked: str, said: str)
     [
         (None, None, Versions()),
         (None, "minimal", Versions(argo_crds="minimal")),
+        ("v4.0.5", None, Versions(argo="v4.0.5")),
         ("v3.7.14", "full", Versions(argo="v3.7.14", argo_crds="full")),
         ("v3.6.5", "minimal", Versions(argo="v3.6.5", argo_crds="minimal")),
         ("v3.6.5", None, Versions(argo="v3.6.5", argo_crds="minimal")),
@@ -192,6 +193,15 @@ def test_versions_can_be_asked_for(argo: str | None, crds: str | None, expected:
 def test_versions_that_cannot_be_had_are_refused(argo: str, crds: str, message: str) -> None:
     with pytest.raises(ClusterError, match=message):
         from_environment({"CLUSTER_ARGO_VERSION": argo, "CLUSTER_ARGO_CRDS": crds})
+
+
+@pytest.mark.parametrize("version", ["v3.6.5", "v3.7.14", "v4.0.5"])
+def test_a_release_of_argo_is_pinned_by_its_own_checksums(version: str) -> None:
+    module = argo_module(version)
+    assert module == f"github.com/argoproj/argo-workflows/{version[:2]}"
+    of_module, of_description = sums(HERE / "go" / "argo", module, version).splitlines()
+    assert of_module.startswith(f"{module} {version} h1:")
+    assert of_description.startswith(f"{module} {version}/go.mod h1:")
 
 
 @pytest.mark.parametrize("name", ["osspecific", "os-specific"])
