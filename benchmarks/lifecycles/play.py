@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 from benchmarks.lifecycles.shapes import Shape
@@ -144,10 +145,16 @@ async def version_of(api: Api, path: str) -> str:
 async def events(api: Api, path: str, version: str) -> AsyncIterator[Manifest]:
     """Yield the changes of a collection from a version on."""
     while True:
-        async for event in api.watch(path, version):
-            version = event["object"]["metadata"]["resourceVersion"]
-            if event["type"] != "BOOKMARK":
-                yield event
+        try:
+            async for event in api.watch(path, version):
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    yield event
+        except ApiError as error:
+            # So the API server answers until the cache of a kind that is new is filled.
+            if error.code != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            await asyncio.sleep(1)
 
 
 async def _clear(api: Api, shape: Shape, namespace: str) -> None:
