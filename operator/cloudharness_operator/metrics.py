@@ -29,6 +29,7 @@ from typing_extensions import override
 from cloudharness_operation import reasons
 from cloudharness_operation.names import KIND, WORKFLOW_KIND
 from cloudharness_operation.states import REFUSED
+from cloudharness_operation.status import Phase
 from cloudharness_operator.kafka.errors import REASONS
 
 PREFIX: Final = "cloudharness_operation"
@@ -321,7 +322,7 @@ class Metrics:
 
 
 class _ByPhase(Collector):
-    """The number of operations in each phase, counted at each scrape."""
+    """The number of operations in each phase, also if it is 0, counted at each scrape."""
 
     def __init__(self, name: str, what: str) -> None:
         self._name = name
@@ -331,6 +332,7 @@ class _ByPhase(Collector):
     @override
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(self._name, self._what, labels=["phase"])
-        for phase, number in self.count().items():
+        counts: dict[str, int] = dict.fromkeys(Phase, 0)
+        for phase, number in {**counts, **self.count()}.items():
             family.add_metric([phase], number)
         yield family
