@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from tests.cluster import embedded, setup
 from tests.cluster.argocd import ARGOCD
 from tests.cluster.choice import choose, from_environment
+from tests.cluster.companion import Companion
 from tests.cluster.embedded import EmbeddedCluster, Place
 from tests.cluster.errors import ClusterError
 from tests.cluster.flux import FLUX
-from tests.cluster.syncer import Syncer
+from tests.cluster.prometheus import PROMETHEUS
 
-SYNCERS = (ARGOCD, FLUX)
+COMPANIONS = (ARGOCD, FLUX, PROMETHEUS)
 ME = "python -m tests.cluster"
 PROMPT = "PS1='[cluster {name}] \\w \\$ '"
 WELCOME = """  You are in the network of the cluster {name}: its API server, its Services and Kafka
@@ -62,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
     add("setup", _setup).add_argument(
         "--if-chosen", action="store_true", help="do nothing where another kind of cluster is used"
     )
-    for syncer in SYNCERS:
-        add(syncer.command, _syncer).set_defaults(syncer=syncer)
+    for companion in COMPANIONS:
+        add(companion.command, _companion).set_defaults(companion=companion)
     add("up", _up)
     add("down", _down)
     add("status", _status)
@@ -88,10 +89,10 @@ def _setup(place: Place, options: argparse.Namespace) -> int:
     return 0
 
 
-def _syncer(place: Place, options: argparse.Namespace) -> int:
-    """Build it into the cache, for the tests that sync Git with it."""
-    syncer: Syncer = options.syncer
-    syncer.obtain(place.cache, from_environment(os.environ), place.progress)
+def _companion(place: Place, options: argparse.Namespace) -> int:
+    """Build it into the cache, for the tests that run it beside a cluster."""
+    companion: Companion = options.companion
+    companion.obtain(place.cache, from_environment(os.environ), place.progress)
     return 0
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tests.cluster import build
 from tests.cluster.cache import Entry
+from tests.cluster.companion import Companion
+from tests.cluster.packages import GIT
 from tests.cluster.progress import Step
-from tests.cluster.syncer import Syncer
 from tests.cluster.versions import Versions
 
 MODULE = "github.com/argoproj/argo-cd/v3"
@@ -36,4 +37,4 @@ def _entry(versions: Versions, environment: dict[str, str]) -> Entry:
     return Entry(f"argocd-{versions.argocd}", inputs, make)
 
 
-ARGOCD = Syncer("Argo CD", "argocd", (1, 25, 7), _entry)
+ARGOCD = Companion("Argo CD", "argocd", (1, 25, 7), _entry, GIT)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tests.cluster import build
 from tests.cluster.cache import Entry
+from tests.cluster.companion import Companion
+from tests.cluster.packages import GIT
 from tests.cluster.progress import Step
-from tests.cluster.syncer import Syncer
 from tests.cluster.versions import Versions
 
 PINS = build.HERE / "go" / "flux"
@@ -31,4 +32,4 @@ def _entry(versions: Versions, environment: dict[str, str]) -> Entry:
     return Entry(f"flux-{versions.flux}", build.contents(PINS, "go.mod", "go.sum"), make)
 
 
-FLUX = Syncer("Flux", "flux", (1, 26), _entry)
+FLUX = Companion("Flux", "flux", (1, 26), _entry, GIT)

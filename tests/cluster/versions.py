@@ -27,6 +27,8 @@ class Versions:
     argocd: str = "v3.2.1"
     flux: str = "v1.9.6"
     """Of its controllers, which have one number since 1.9."""
+    prometheus: str = "v0.305.0"
+    """Of its Go module: v0.305 is Prometheus 3.5."""
     debian: str = "bookworm"
     go: tuple[int, int, int] = (1, 25, 7)
 

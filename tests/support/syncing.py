@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Self
 
 from tests.cluster import Cluster
 from tests.cluster.cache import Cache, default_root
+from tests.cluster.companion import Companion
 from tests.cluster.controlplane import accepts
 from tests.cluster.process import Component, Processes
 from tests.cluster.progress import MORTAL
-from tests.cluster.syncer import Syncer
 from tests.cluster.versions import Versions
 from tests.support.installation import eventually
 
@@ -36,7 +36,7 @@ class Syncing(ABC):
     home: Path
     processes: Processes = field(init=False)
 
-    built: ClassVar[Syncer]
+    built: ClassVar[Companion]
     namespace: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     """Those of which objects are made."""

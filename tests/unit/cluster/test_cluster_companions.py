@@ -1,4 +1,4 @@
-"""What tests need of Argo CD and Flux, before any cluster."""
+"""What tests need of Argo CD, Flux and Prometheus, before any cluster."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import argocd, flux
+from tests.cluster import argocd, flux, prometheus
 from tests.cluster.cache import Cache
+from tests.cluster.companion import Companion
 from tests.cluster.errors import ClusterError
-from tests.cluster.syncer import Syncer
 from tests.cluster.versions import Versions
 
 VERSIONS = Versions()
-SYNCERS = pytest.mark.parametrize(
-    ("syncer", "older"),
+COMPANIONS = pytest.mark.parametrize(
+    ("companion", "older"),
     [
         (argocd.ARGOCD, replace(VERSIONS, argocd="v3.2.0")),
         (flux.FLUX, replace(VERSIONS, flux="v1.9.5")),
+        (prometheus.PROMETHEUS, replace(VERSIONS, prometheus="v0.305.1")),
     ],
-    ids=["argocd", "flux"],
+    ids=["argocd", "flux", "prometheus"],
 )
 
 
@@ -28,6 +29,7 @@ SYNCERS = pytest.mark.parametrize(
     ("pins", "module", "version"),
     [
         (argocd.PINS, argocd.MODULE, VERSIONS.argocd),
+        (prometheus.PINS, prometheus.MODULE, VERSIONS.prometheus),
         *((flux.PINS, f"github.com/fluxcd/{part}", VERSIONS.flux) for part in flux.PARTS),
     ],
 )
@@ -35,19 +37,19 @@ def test_a_release_is_pinned_by_its_checksum(pins: Path, module: str, version: s
     assert f"{module} {version} h1:" in (pins / "go.sum").read_text()
 
 
-@SYNCERS
+@COMPANIONS
 def test_where_it_is_not_built_the_command_that_builds_it_is_named(
-    syncer: Syncer, older: Versions, tmp_path: Path
+    companion: Companion, older: Versions, tmp_path: Path
 ) -> None:
-    with pytest.raises(ClusterError, match=rf"python -m tests\.cluster {syncer.command}"):
-        syncer.find(Cache(tmp_path), older)
+    with pytest.raises(ClusterError, match=rf"python -m tests\.cluster {companion.command}"):
+        companion.find(Cache(tmp_path), older)
 
 
-@SYNCERS
+@COMPANIONS
 def test_its_place_follows_from_its_version_and_no_environment(
-    syncer: Syncer, older: Versions, tmp_path: Path
+    companion: Companion, older: Versions, tmp_path: Path
 ) -> None:
     cache = Cache(tmp_path)
-    there = cache.place(syncer.entry(VERSIONS, {"PATH": "/somewhere"}))
-    assert there == cache.place(syncer.entry(VERSIONS, {}))
-    assert there != cache.place(syncer.entry(older, {}))
+    there = cache.place(companion.entry(VERSIONS, {"PATH": "/somewhere"}))
+    assert there == cache.place(companion.entry(VERSIONS, {}))
+    assert there != cache.place(companion.entry(older, {}))

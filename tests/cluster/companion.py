@@ -1,12 +1,12 @@
-"""What syncs Git in some tests, beside a cluster: built into the cache when it is asked for.
+"""A program that some tests run beside a cluster: built into the cache when it is asked for.
 
 It is no part of a cluster's set-up, and so not of the demo's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster import build, packages
@@ -18,8 +18,8 @@ from tests.machine.packages import missing
 
 
 @dataclass(frozen=True)
-class Syncer:
-    """Argo CD, or Flux."""
+class Companion:
+    """Argo CD, Flux or Prometheus."""
 
     name: str
     command: str
@@ -28,10 +28,12 @@ class Syncer:
     """The oldest Go that compiles it."""
     entry: Callable[[Versions, dict[str, str]], Entry]
     """Its place in the cache follows from the versions alone, and not from the environment."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Programs that it runs, with the Debian packages that have them."""
 
     def obtain(self, cache: Cache, versions: Versions, progress: Progress) -> Path:
         """Build it if need be, with what it needs to run installed; return where it is."""
-        packages.install(progress, packages.GIT)
+        packages.install(progress, self.packages)
         environment = build.go_environment(cache, self.go, progress)
         return cache.obtain(self.entry(versions, environment), progress)
 
@@ -42,6 +44,6 @@ class Syncer:
             ClusterError: it is not there.
         """
         place = cache.place(self.entry(versions, {}))
-        if not place.is_dir() or missing(packages.GIT):
+        if not place.is_dir() or missing(self.packages):
             raise ClusterError(f"{self.name} is not built: python -m tests.cluster {self.command}")
         return place
