@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cloudharness_operation import crd, event_schema
 from cloudharness_operation.names import PLURAL
-from dev import crd_reference, metrics_reference, reference, states
+from dev import alerts_reference, crd_reference, dashboard, metrics_reference, reference, states
 from tests.faults import table
 from tests.support import attacks, health
 from tests.support.examples import Example, names
@@ -23,11 +23,13 @@ def generated() -> dict[str, str]:
     return {
         f"crds/{PLURAL}.yaml": text,
         f"charts/cloudharness-operator/crds/{PLURAL}.yaml": text,
+        "charts/cloudharness-operator/files/dashboard.json": dashboard.text(),
         "docs/event.schema.json": event_schema.text(),
         "docs/faults.md": table.text(),
         "docs/reference/api.md": crd_reference.text(),
         "docs/reference/metrics.md": metrics_reference.text(),
         "docs/reference/python.md": reference.text(),
+        "docs/runbooks/README.md": alerts_reference.text(),
         "docs/security.md": attacks.page(_text(ROOT / "docs/security.md")),
         "docs/states.md": states.page(_text(ROOT / "docs/states.md")),
         "gitops/argocd/argocd-cm.yaml": health.setting(),

@@ -19,7 +19,7 @@ DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53
 METRICS = [{"protocol": "TCP", "port": 8080}]
 PEER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 
-DISCOVERED = {"Service", "PodMonitor"}
+MONITORING = {"Service", "PodMonitor", "PrometheusRule", "ConfigMap"}
 
 Manifest = dict[str, Any]
 
@@ -167,6 +167,12 @@ def test_several_replicas_have_a_disruption_budget(
         ("metrics.podMonitor.interval", "soon"),
         ("metrics.podMonitor.labels", {"release": 1}),
         ("metrics.enabled", True),
+        ("metrics.prometheusRule.runbookUrl", "https://docs.example.org/runbooks"),
+        ("metrics.prometheusRule.alerts", {"CloudHarnessQueueOldd": {}}),
+        ("metrics.prometheusRule.alerts", {"CloudHarnessQueueOld": {"for": "soon"}}),
+        ("metrics.prometheusRule.alerts", {"CloudHarnessQueueOld": {"window": "1m"}}),
+        ("metrics.prometheusRule.alerts", {"CloudHarnessOperatorAbsent": {"threshold": 1}}),
+        ("metrics.dashboard.labels", "grafana"),
         ("argo.instanceId", "not a label"),
     ],
 )
@@ -219,27 +225,34 @@ def test_which_service_accounts_may_run_operations(
         pytest.param({}, set(), id="off"),
         pytest.param({"metrics.service.enabled": True}, {"Service"}, id="a Service"),
         pytest.param({"metrics.podMonitor.enabled": True}, {"PodMonitor"}, id="a PodMonitor"),
+        pytest.param({"metrics.prometheusRule.enabled": True}, {"PrometheusRule"}, id="alerts"),
+        pytest.param({"metrics.dashboard.enabled": True}, {"ConfigMap"}, id="a dashboard"),
         pytest.param(
-            {"metrics.service.enabled": True, "metrics.podMonitor.enabled": True},
-            {"Service", "PodMonitor"},
-            id="both",
+            {
+                f"metrics.{part}.enabled": True
+                for part in ("service", "podMonitor", "prometheusRule", "dashboard")
+            },
+            MONITORING,
+            id="all",
         ),
     ],
 )
-def test_what_prometheus_discovers(
+def test_monitoring_is_installed_as_asked_for(
     cluster: Cluster, values: Mapping[str, object], kinds: set[str]
 ) -> None:
-    found = rendered(cluster, values)
-    monitoring = {kind: one for (kind, _), one in found.items() if kind in DISCOVERED}
-    assert monitoring.keys() == kinds
+    assert {kind for kind, _ in rendered(cluster, values)} & MONITORING == kinds
+
+
+@pytest.mark.parametrize("part", ["service", "podMonitor"])
+def test_what_prometheus_discovers(cluster: Cluster, part: str) -> None:
+    found = rendered(cluster, {f"metrics.{part}.enabled": True})
     pods = found["Deployment", DEPLOYMENT]["spec"]["template"]
     (port,) = pods["spec"]["containers"][0]["ports"]
-    for one in monitoring.values():
-        spec = one["spec"]
-        selector = spec["selector"].get("matchLabels", spec["selector"])
-        assert selector.items() <= pods["metadata"]["labels"].items()
-        ports = spec.get("ports") or spec["podMetricsEndpoints"]
-        assert [one.get("targetPort", one.get("port")) for one in ports] == [port["name"]]
+    (spec,) = [one["spec"] for (kind, _), one in found.items() if kind in ("Service", "PodMonitor")]
+    selector = spec["selector"].get("matchLabels", spec["selector"])
+    assert selector.items() <= pods["metadata"]["labels"].items()
+    ports = spec.get("ports") or spec["podMetricsEndpoints"]
+    assert [one.get("targetPort", one.get("port")) for one in ports] == [port["name"]]
 
 
 def test_a_pod_monitor_has_labels_by_which_a_prometheus_selects_it(cluster: Cluster) -> None:
@@ -247,3 +260,50 @@ def test_a_pod_monitor_has_labels_by_which_a_prometheus_selects_it(cluster: Clus
     monitor = rendered(cluster, {"metrics.podMonitor": values})["PodMonitor", DEPLOYMENT]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "1m"
+
+
+def rules(cluster: Cluster, **values: object) -> dict[str, Manifest]:
+    """The alerts of the chart, by name."""
+    rule = {"enabled": True, **values}
+    found = rendered(cluster, {"metrics.prometheusRule": rule})["PrometheusRule", DEPLOYMENT]
+    (group,) = found["spec"]["groups"]
+    return {one["alert"]: one for one in group["rules"]}
+
+
+def test_alerts_are_about_one_installation(cluster: Cluster) -> None:
+    for name, rule in rules(cluster).items():
+        assert 'namespace="ops"' in rule["expr"], name
+        assert "$" not in rule["expr"]
+        assert rule["annotations"].keys() == {"summary", "description"}
+    selected = rules(cluster, selector='kubernetes_namespace="ops"')
+    assert all('{kubernetes_namespace="ops"' in rule["expr"] for rule in selected.values())
+
+
+def test_alerts_can_be_changed(cluster: Cluster) -> None:
+    given = {
+        "CloudHarnessQueueOld": {"threshold": 0, "for": "1m", "severity": "page"},
+        "CloudHarnessDeletionsLate": {"enabled": False},
+        "CloudHarnessStartDelayed": {"enabled": True, "threshold": 0.5, "window": "1h"},
+    }
+    before, after = rules(cluster), rules(cluster, alerts=given)
+    assert after.keys() == before.keys() - {"CloudHarnessDeletionsLate"}
+    queue, start = after.pop("CloudHarnessQueueOld"), after.pop("CloudHarnessStartDelayed")
+    assert (queue["for"], queue["labels"]) == ("1m", {"severity": "page"})
+    assert queue["expr"].endswith("> 0")
+    assert start["expr"].endswith("> 0.5")
+    assert "[1h]" in start["expr"]
+    assert "of the last 1h" in start["annotations"]["description"]
+    assert all(before[name] == rule for name, rule in after.items())
+
+
+def test_alerts_name_their_runbooks(cluster: Cluster) -> None:
+    for name, rule in rules(cluster, runbookUrl="https://d.example/NAME.md").items():
+        assert rule["annotations"]["runbook_url"] == f"https://d.example/{name}.md"
+
+
+def test_the_dashboard_is_found_by_the_sidecar(cluster: Cluster) -> None:
+    found = rendered(cluster, {"metrics.dashboard.enabled": True})
+    config = found["ConfigMap", f"{DEPLOYMENT}-dashboard"]
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (text,) = config["data"].values()
+    assert json.loads(text)["title"] == "CloudHarness operator"

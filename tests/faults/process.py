@@ -26,6 +26,7 @@ class OperatorProcess:
         self._closing = False
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self.ends: list[int] = []
+        self.port = 0
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -63,12 +64,12 @@ class OperatorProcess:
 
     def _start(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+            self.port = free.getsockname()[1]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.killable", str(self._order)],
                 cwd=PROJECT,
-                env={"PATH": os.environ["PATH"], **self._settings, "HTTP_PORT": str(port)},
+                env={"PATH": os.environ["PATH"], **self._settings, "HTTP_PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import yarl
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pykube import KubeConfig
 
 from cloudharness_operation.names import WORKFLOW_PLURAL
@@ -88,6 +89,10 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
         self._stop = asyncio.Event()
         self.port = 0
+        self.refused = 0
+        """The HTTP status by which all requests but watches are refused; 0: none."""
+        self.delay = 0.0
+        """Seconds by which all requests but watches are late."""
 
     def __enter__(self) -> Self:
         """Begin to listen."""
@@ -106,6 +111,10 @@ class FaultProxy:
         self._plan = _Plan(name, fault, [], Counter(), threading.Event())
         if fault and fault.kind is Kind.KILL_STALE:
             asyncio.run_coroutine_threadsafe(self._remember(), self._loop).result(30)
+
+    def hold(self, *, held: bool) -> None:
+        """Let watches carry nothing, or carry on."""
+        self._loop.call_soon_threadsafe(self._flowing.clear if held else self._flowing.set)
 
     @property
     def fired(self) -> bool:
@@ -137,7 +146,7 @@ class FaultProxy:
         async with aiohttp.ClientSession(
             connector=connector, timeout=nothing, auto_decompress=False
         ) as self._http:
-            app = web.Application(client_max_size=1 << 24)
+            app = web.Application(client_max_size=1 << 24, middlewares=[self._disturbed])
             app.router.add_route("*", "/{path:.*}", self._handle)
             runner = web.AppRunner(
                 app, access_log=None, shutdown_timeout=1, handler_cancellation=True
@@ -153,6 +162,14 @@ class FaultProxy:
             await asyncio.gather(*self._writes, return_exceptions=True)
         # TLS connections take some turns of the loop to close (aiohttp, "Graceful Shutdown").
         await asyncio.sleep(0.25)
+
+    @web.middleware
+    async def _disturbed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if "watch" not in request.query:
+            await asyncio.sleep(self.delay)
+            if self.refused:
+                return _refusal(self.refused)
+        return await handler(request)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -15,6 +15,8 @@ FAULTS = "docs/faults.md"
 REFERENCE = {f"docs/reference/{name}.md" for name in ("api", "metrics", "python")}
 SECURITY = "docs/security.md"
 STATES = "docs/states.md"
+DASHBOARD = "charts/cloudharness-operator/files/dashboard.json"
+ALERTS = "docs/runbooks/README.md"
 ARGOCD = "gitops/argocd/argocd-cm.yaml"
 WORKFLOWS = {f"examples/workflows/{path.name}" for path in (ROOT / "examples").glob("*.yaml")}
 
@@ -30,7 +32,7 @@ def fresh(tmp_path: Path) -> Path:
 
 def test_what_is_generated_is_not_stale(fresh: Path) -> None:
     assert generated().keys() == {
-        *(CRD, COPY, EVENT, FAULTS, SECURITY, STATES, ARGOCD),
+        *(CRD, COPY, EVENT, FAULTS, SECURITY, STATES, ARGOCD, DASHBOARD, ALERTS),
         *REFERENCE,
         *WORKFLOWS,
     }
