@@ -136,7 +136,8 @@ class KafkaPublisher:
     def oldest(self) -> float:
         """Return the age of the oldest of them in seconds."""
         begun = (self._deliveries[event_id].begun for event_id in self._unacknowledged())
-        return self._clock() - min(begun, default=self._clock())
+        now = self._clock()
+        return now - min(begun, default=now)
 
     async def close(self) -> None:
         """Flush; events that are not acknowledged are published again by the next process."""

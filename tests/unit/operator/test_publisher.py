@@ -111,6 +111,8 @@ class Bench:
         self.producers: list[FakeProducer] = []
         self.done: list[str] = []
         self.time = 100.0
+        self.step = 0.0
+        """Seconds by which the clock goes on each time it is read."""
         self.counted: list[str | None] = []
         self.settings: dict[str, Any] = {"bootstrap.servers": "kafka:9092"}
         self.wrong: Exception | None = None
@@ -130,6 +132,7 @@ class Bench:
         return self.producers[-1]
 
     def clock(self) -> float:
+        self.time += self.step
         return self.time
 
     async def report(self, number: int, error: KafkaError | None = None) -> None:
@@ -488,6 +491,14 @@ def test_the_oldest_event_that_waits_has_an_age() -> None:
         await bench.report(1, TIMED_OUT)
         bench.time = 104.0
         assert (bench.publisher.pending(), bench.publisher.oldest()) == (1, 1.0)
+
+    on_a_bench(test)
+
+
+def test_the_age_of_no_event_is_zero_while_the_clock_goes_on() -> None:
+    async def test(bench: Bench) -> None:
+        bench.step = 0.001
+        assert bench.publisher.oldest() == 0.0
 
     on_a_bench(test)
 
