@@ -23,7 +23,7 @@ E2E := $(BIN)/pytest --dist loadgroup --durations=15
 # Of faults; their operators mostly wait.
 FAULT_WORKERS ?= 8
 # Which Argo, and which of its CRDs, are tested besides the default.
-ENGINES ?= v3.7.14/minimal v3.6.5/minimal
+ENGINES ?= v4.0.5/full v3.7.14/minimal v3.6.5/minimal
 
 # What the client needs is in the environment of everything, or in one that is there in seconds.
 CLIENT_READY := $(firstword $(wildcard $(BIN)/ready) build/client-venv/bin/ready)
@@ -85,6 +85,7 @@ test-long: $(BIN)/ready ## Tests on a real cluster that take long or measure tim
 	$(EMBEDDED) setup --if-chosen
 	$(EMBEDDED) argocd
 	$(EMBEDDED) flux
+	$(EMBEDDED) prometheus
 	$(E2E) -n $(LONG_WORKERS) -m "e2e and long" --ignore=tests/e2e/test_fault_plans.py tests/e2e
 
 .PHONY: faults
@@ -149,6 +150,8 @@ shell: $(BIN)/ready ## Open a shell in the cluster's network, with kubectl and h
 .PHONY: pictures
 pictures: $(BIN)/ready ## Record the pictures of the docs on the running cluster
 	eval "$$($(EMBEDDED) env)"; $(BIN)/python -m dev.pictures
+	$(EMBEDDED) prometheus
+	$(BIN)/python -m dev.dashboard_picture
 
 endif
 

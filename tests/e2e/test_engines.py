@@ -248,6 +248,9 @@ def test_nothing_hangs_while_argo_is_away(own: Installation) -> None:
     eventually(lambda: is_deaf(own, "argo-left") and is_deaf(own, "argo-kept"))
     argo = ("--namespace=argo", "scale", "deployment/workflow-controller")
     own.cluster.kubectl(*argo, "--replicas=0")
+    # A controller that is being stopped still acts for some seconds.
+    controller = ("--namespace=argo", "get", "pods", "--selector=app=workflow-controller")
+    eventually(lambda: not own.cluster.kubectl(*controller, "-o", "name"))
     try:
         own.apply(operation("argo-unseen", bash("true"), pendingDeadlineSeconds=5))
         for name in ("argo-left", "argo-kept"):
