@@ -23,7 +23,7 @@ from cloudharness_operator.kafka.config import configuration
 from cloudharness_operator.kafka.null_publisher import NullPublisher
 from cloudharness_operator.kafka.publisher import Client, KafkaPublisher
 from cloudharness_operator.kafka.records import MODES
-from cloudharness_operator.kube import handlers
+from cloudharness_operator.kube import handlers, installed
 from cloudharness_operator.kube.cluster import KubernetesCluster
 from cloudharness_operator.kube.http import Api, ServerTime, session
 from cloudharness_operator.kube.informer import Operations, Workflows
@@ -134,7 +134,7 @@ async def run(settings: Settings) -> int:
             if elector:
                 await elector.stop()
 
-        await stack.enter_async_context(serving(settings.port, served, metrics))
+        await _report(settings, served, metrics, stack)
         # All tasks start before kopf, which ends those that started after it.
         lists: list[Workflows | Operations] = [*workflows, *operations.values()]
         tasks = [asyncio.create_task(one.run()) for one in lists]
@@ -190,6 +190,23 @@ def _served(settings: Settings, store: Store, metrics: Metrics) -> Served:
     for kind in intake.KINDS:
         metrics.watch(kind, partial(served.idle, kind))
     return served
+
+
+async def _report(
+    settings: Settings, served: Served, metrics: Metrics, stack: AsyncExitStack
+) -> None:
+    """Serve metrics and probes, and log which Argo is installed."""
+    await stack.enter_async_context(serving(settings.port, served, metrics))
+    stack.callback(asyncio.create_task(_report_argo(settings, metrics)).cancel)
+
+
+async def _report_argo(settings: Settings, metrics: Metrics) -> None:
+    everywhere = settings.namespaces == EVERYWHERE
+    namespace = settings.namespace if everywhere else settings.namespaces[0]
+    traces = [observed(metrics.request)]
+    # Also a replica that does not lead reports it.
+    async with session(settings.account, time.monotonic, traces=traces) as http:
+        await installed.report(Api(settings.server, http), namespace, settings.defaults.argo)
 
 
 def _elector(settings: Settings, metrics: Metrics) -> ElectorThread:

@@ -16,6 +16,7 @@ from tests.cluster.choice import from_environment
 from tests.support import kafka
 from tests.support.installation import (
     CHART,
+    DEPLOYMENT,
     FULL_KIND,
     RELEASE,
     Installation,
@@ -196,6 +197,13 @@ def test_an_argo_that_is_older_than_it_was_said_to_be(own: Installation, cluster
     setting = ("--reuse-values", "--set-string", "argo.version=4.1")
     cluster.helm("upgrade", RELEASE, str(CHART), f"--namespace={own.namespace}", *setting)
     own.rolled_out()
+    release = from_environment(os.environ).argo.removeprefix("v").rpartition(".")[0]
+    said = (
+        f"argo.version is 4.1, but the CRDs of Argo are those of release {release}"
+        if has_full_crds(cluster)
+        else "the installed release of Argo is unknown: its CRDs are minimal"
+    )
+    eventually(lambda: said in own.kubectl("logs", f"deployment/{DEPLOYMENT}"))
     own.apply(operation("argo-newer", bash("true", templatePatch={"pendingTimeout": "1m"})))
     status = own.wait_for("argo-newer")
     if not has_full_crds(cluster):
