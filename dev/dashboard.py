@@ -273,14 +273,8 @@ def panels() -> list[Panel]:
     return [*FIGURES, *(panel for group in GROUPS.values() for panel in group)]
 
 
-def queries(namespace: str, interval: str) -> Iterator[dict[str, str]]:
-    """Yield the expressions of each panel by legend, as Grafana sends them to Prometheus."""
-    for panel in panels():
-        yield {one.legend: sent(one, namespace, interval) for one in panel.queries}
-
-
 def sent(query: Query, namespace: str, interval: str) -> str:
-    """Return an expression with the values of its variables."""
+    """Return an expression as Grafana sends it to Prometheus, with the values of its variables."""
     return query.expr.replace("$namespace", namespace).replace(_RATE, interval)
 
 

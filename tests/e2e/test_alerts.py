@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -18,25 +17,20 @@ from tests.cluster import Cluster
 from tests.faults.alerts import FAULTS, INSTALLATION_FAULTS, RIG_FAULTS, alerts
 from tests.faults.rig import rig
 from tests.support import prometheus
-from tests.support.installation import CHART, RELEASE, Installation, eventually
+from tests.support.chart import Manifest, by_name, manifests
+from tests.support.installation import DEPLOYMENT, Installation, eventually
 from tests.support.prometheus import Prometheus
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
-
-Manifest = dict[str, Any]
 
 PATIENCE = 300.0
 
 
 def rules(cluster: Cluster, namespace: str, values: Mapping[str, object]) -> Manifest:
     """Return the rules that the chart makes, as Prometheus reads them."""
-    setting = {"enabled": True, "alerts": values}
-    text = cluster.helm(
-        *("template", RELEASE, str(CHART), f"--namespace={namespace}", "--kube-version=1.34.0"),
-        *("--set-json", f"metrics.prometheusRule={json.dumps(setting)}"),
-    )
-    (rule,) = [one for one in yaml.safe_load_all(text) if one and one["kind"] == "PrometheusRule"]
-    found: Manifest = rule["spec"]
+    setting = {"metrics.prometheusRule": {"enabled": True, "alerts": values}}
+    made = by_name(manifests(cluster, setting, namespace=namespace))
+    found: Manifest = made["PrometheusRule", DEPLOYMENT]["spec"]
     return found
 
 

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
-import yaml
 
 from tests.cluster import Cluster, ClusterError
-from tests.support.installation import CHART, DEPLOYMENT, RELEASE
+from tests.support.chart import Manifest, by_name, manifests, rendered
+from tests.support.installation import CHART, DEPLOYMENT
 
 pytestmark = pytest.mark.e2e
 
@@ -20,20 +19,6 @@ METRICS = [{"protocol": "TCP", "port": 8080}]
 PEER = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 
 MONITORING = {"Service", "PodMonitor", "PrometheusRule", "ConfigMap"}
-
-Manifest = dict[str, Any]
-
-
-def rendered(cluster: Cluster, values: Mapping[str, object]) -> dict[tuple[str, str], Manifest]:
-    """All that the chart installs, hooks too, by kind and name."""
-    settings = [word for key, value in values.items() for word in _setting(key, value)]
-    base = ("template", RELEASE, str(CHART), "--namespace=ops", "--kube-version=1.34.0")
-    documents = yaml.safe_load_all(cluster.helm(*base, *settings))
-    return {(one["kind"], one["metadata"]["name"]): one for one in documents if one}
-
-
-def _setting(key: str, value: object) -> tuple[str, str]:
-    return "--set-json", f"{key}={json.dumps(value)}"
 
 
 def tcp(*ports: int) -> Manifest:
@@ -183,9 +168,7 @@ def test_a_wrong_value_is_refused(cluster: Cluster, key: str, value: object) -> 
 
 def test_services_of_a_cloudharness_deployment_may_run_operations(cluster: Cluster) -> None:
     values = ("-f", str(CHART / "values-cloudharness.yaml"))
-    base = ("template", RELEASE, str(CHART), "--namespace=ch", "--kube-version=1.34.0")
-    made = [one for one in yaml.safe_load_all(cluster.helm(*base, *values)) if one]
-    found = {(one["kind"], one["metadata"]["name"]): one for one in made}
+    found = by_name(manifests(cluster, {}, *values, namespace="ch"))
     binding = found["RoleBinding", f"{DEPLOYMENT}-users"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": "ch"}]
     assert binding["roleRef"]["name"] == f"{DEPLOYMENT}-users"
@@ -211,10 +194,9 @@ def test_services_of_a_cloudharness_deployment_may_run_operations(cluster: Clust
 def test_which_service_accounts_may_run_operations(
     cluster: Cluster, values: Mapping[str, object], expected: list[tuple[str, str]]
 ) -> None:
-    settings = [word for key, value in values.items() for word in _setting(key, value)]
-    base = ("template", RELEASE, str(CHART), "--namespace=ops", "--kube-version=1.34.0")
-    made = yaml.safe_load_all(cluster.helm(*base, *settings))
-    bindings = [one for one in made if one and one["kind"] == "RoleBinding"]
+    # Of each served namespace there is one, and all have the same name.
+    made = manifests(cluster, values)
+    bindings = [one for one in made if one["kind"] == "RoleBinding"]
     users = [one for one in bindings if one["metadata"]["name"] == f"{DEPLOYMENT}-users"]
     assert [(s["namespace"], s["name"]) for one in users for s in one["subjects"]] == expected
 

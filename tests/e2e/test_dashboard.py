@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.dashboard import queries
+from dev.dashboard import panels, sent
 from tests.support import prometheus
 from tests.support.installation import Installation, eventually
 from tests.support.operations import bash, operation
@@ -29,8 +29,8 @@ def test_each_panel_has_data(own: Installation, tmp_path: Path) -> None:
             fails["spec"]["ttlStrategy"] = {"secondsAfterCompletion": 0}
             own.apply(fails)
             own.wait_for(f"{name}-fails")
-        asked = [expr for panel in queries(own.namespace, "5m") for expr in panel.values()]
-        assert len(list(queries(own.namespace, "5m"))) >= MANY
+        asked = [sent(one, own.namespace, "5m") for panel in panels() for one in panel.queries]
+        assert len(panels()) >= MANY
 
         def without_data() -> list[str]:
             return [expr for expr in asked if not any(map(_is_number, one.query(expr)))]

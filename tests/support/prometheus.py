@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -20,6 +19,7 @@ from tests.cluster.process import Component, Processes
 from tests.cluster.progress import MORTAL
 from tests.cluster.prometheus import PROMETHEUS
 from tests.cluster.versions import Versions
+from tests.machine.container import free_port
 from tests.support.installation import Installation
 
 INTERVAL: Final = "1s"
@@ -89,8 +89,7 @@ def beside(one: Installation, rules: Manifest, home: Path, port: int = 0) -> Ite
         "scrape_configs": [{"job_name": "operator", **target}],
     }
     (home / "prometheus.yaml").write_text(yaml.safe_dump(settings))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        mine = Prometheus(free.getsockname()[1])
+    mine = Prometheus(free_port(0))
     command = (
         *(*MORTAL, str(programs / "prometheus"), f"--config.file={home / 'prometheus.yaml'}"),
         *(f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address=127.0.0.1:{mine.port}"),
